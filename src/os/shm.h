@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shared memory: anonymous files that can travel as file descriptors, and mappings of them.
+ *
+ * Threads: any. Sizes and offsets are multiples of pv_os_page_bytes() unless said otherwise.
+ */
+#ifndef PV_OS_SHM_H
+#define PV_OS_SHM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+/* The host's page size in bytes; a power of two, 4096 to 65536. */
+size_t pv_os_page_bytes(void);
+
+/*
+ * A new anonymous file of size_bytes zero bytes (sparse), close-on-exec, sealed against shrinking
+ * and growing so that no holder of the fd can make another's mapping fault.
+ * name: for /proc, static or borrowed for the call. Returns 0 with an fd that the caller closes, or
+ * -errno.
+ */
+PV_NODISCARD int pv_os_shm_create(const char *name, uint64_t size_bytes, int *ret_fd);
+
+/* Size of an fd's file in bytes. Returns 0 or -errno. */
+PV_NODISCARD int pv_os_shm_size(int fd, uint64_t *ret_size_bytes);
+
+/* Free the pages of a range and make it read as zeroes. Returns 0 or -errno. */
+PV_NODISCARD int pv_os_shm_punch(int fd, uint64_t offset_bytes, uint64_t size_bytes);
+
+/* Bytes of memory that the file really uses now, 0 if it cannot be told. */
+uint64_t pv_os_shm_used_bytes(int fd);
+
+/* Map a range readable and writable. Returns 0 with a mapping for pv_os_shm_unmap, or -errno. */
+PV_NODISCARD int pv_os_shm_map(int fd, uint64_t offset_bytes, size_t size_bytes, void **ret_memory);
+
+/* Accepts NULL. */
+void pv_os_shm_unmap(void *memory, size_t size_bytes);
+
+/*
+ * Reserve addresses: size_bytes of private zero pages between two inaccessible guard pages.
+ * Returns 0 with the first usable address, or -errno. Ended by pv_os_shm_release.
+ */
+PV_NODISCARD int pv_os_shm_reserve(size_t size_bytes, void **ret_memory);
+
+/* End a reservation, guard pages included. size_bytes as reserved. Accepts NULL. */
+void pv_os_shm_release(void *memory, size_t size_bytes);
+
+/* Replace [memory, memory + size_bytes) inside a reservation by a range of fd, in one step. */
+PV_NODISCARD int pv_os_shm_replace(void *memory, size_t size_bytes, int fd, uint64_t offset_bytes);
+
+/* Replace a range inside a reservation by private zero pages, in one step. */
+PV_NODISCARD int pv_os_shm_replace_private(void *memory, size_t size_bytes);
+
+/* Make a range inside a reservation read-only. Returns 0 or -errno. */
+PV_NODISCARD int pv_os_shm_protect_read(void *memory, size_t size_bytes);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * base/id_table.c: dense and sparse ids, refusals, and removal.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/id_table.h"
+
+static const uint64_t ids[] = {
+    1,
+    2,
+    4095,
+    4096,
+    4097,
+    PV_BASE_ID_TABLE_DENSE_MAX - 1,
+    PV_BASE_ID_TABLE_DENSE_MAX,
+    UINT64_C(0x7f0012345678),
+    UINT64_MAX,
+};
+
+static void test_each_id_names_its_object(void **state)
+{
+    struct pv_base_object objects[PV_ARRAY_LEN(ids)] = {0};
+    struct pv_base_id_table *table;
+
+    (void)state;
+    assert_int_equal(pv_base_id_table_create(&table), 0);
+    for (size_t i = 0; i < PV_ARRAY_LEN(ids); i++) {
+        objects[i].id = ids[i];
+        assert_null(pv_base_id_table_find(table, ids[i]));
+        assert_int_equal(pv_base_id_table_add(table, &objects[i]), 0);
+        assert_int_equal(pv_base_id_table_add(table, &objects[i]), -EEXIST);
+    }
+    assert_int_equal(pv_base_id_table_count(table), PV_ARRAY_LEN(ids));
+    for (size_t i = 0; i < PV_ARRAY_LEN(ids); i++) {
+        assert_ptr_equal(pv_base_id_table_find(table, ids[i]), &objects[i]);
+    }
+    for (size_t i = 0; i < PV_ARRAY_LEN(ids); i++) {
+        assert_ptr_equal(pv_base_id_table_remove(table, ids[i]), &objects[i]);
+        assert_null(pv_base_id_table_remove(table, ids[i]));
+        assert_null(pv_base_id_table_find(table, ids[i]));
+    }
+    assert_int_equal(pv_base_id_table_count(table), 0);
+    pv_base_id_table_destroy(table);
+}
+
+static void test_zero_is_no_id(void **state)
+{
+    struct pv_base_object object = {.id = 0};
+    struct pv_base_id_table *table;
+
+    (void)state;
+    assert_int_equal(pv_base_id_table_create(&table), 0);
+    assert_int_equal(pv_base_id_table_add(table, &object), -EINVAL);
+    assert_null(pv_base_id_table_find(table, 0));
+    pv_base_id_table_destroy(table);
+    pv_base_id_table_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_id_names_its_object),
+        cmocka_unit_test(test_zero_is_no_id),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
