@@ -137,3 +137,8 @@ int pv_os_shm_protect_read(void *memory, size_t size_bytes)
 {
     return mprotect(memory, size_bytes, PROT_READ) < 0 ? -errno : 0;
 }
+
+int pv_os_shm_protect_write(void *memory, size_t size_bytes)
+{
+    return mprotect(memory, size_bytes, PROT_READ | PROT_WRITE) < 0 ? -errno : 0;
+}

@@ -56,4 +56,7 @@ PV_NODISCARD int pv_os_shm_replace_private(void *memory, size_t size_bytes);
 /* Make a range inside a reservation read-only. Returns 0 or -errno. */
 PV_NODISCARD int pv_os_shm_protect_read(void *memory, size_t size_bytes);
 
+/* Undo pv_os_shm_protect_read. Returns 0 or -errno. */
+PV_NODISCARD int pv_os_shm_protect_write(void *memory, size_t size_bytes);
+
 #endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vkCreateDevice, vkDestroyDevice and vkGetDeviceQueue2, and the end of a device with all that the
+ * guest left on it.
+ */
+#include "venus/device.h"
+
+#include <stdlib.h>
+
+#include "venus/handlers.h"
+#include "venus/instance.h"
+#include "venus/memory.h"
+#include "venus/queue.h"
+#include "venus/sync.h"
+#include "venus/timeline.h"
+#include "venus_wire/dispatch.h"
+#include "vkhost/chain.h"
+#include "vkhost/create.h"
+
+static void device_unlink(struct pv_venus_device *device)
+{
+    struct pv_venus_context *context = device->context;
+
+    pthread_mutex_lock(&context->device_lock);
+    for (struct pv_venus_device **link = &context->devices; *link != NULL;
+         link = &(*link)->next_device) {
+        if (*link == device) {
+            *link = device->next_device;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&context->device_lock);
+}
+
+static void device_link(struct pv_venus_device *device)
+{
+    struct pv_venus_context *context = device->context;
+
+    pthread_mutex_lock(&context->device_lock);
+    device->next_device = context->devices;
+    context->devices = device;
+    pthread_mutex_unlock(&context->device_lock);
+}
+
+void pv_venus_vkCreateDevice(struct pv_wire_decoder *wire, struct pv_wire_vkCreateDevice *args)
+{
+    struct pv_venus_decoder *decoder = pv_venus_decoder_of(wire);
+    struct pv_venus_physical_device *physical_device =
+        pv_venus_physical_device_of(args->physicalDevice);
+    const struct pv_vk_instance_table *vk = physical_device->object.base.dispatch;
+    struct pv_vkhost_create_device *rewrite = malloc(sizeof(*rewrite));
+    struct pv_venus_device *device;
+    VkDevice handle = VK_NULL_HANDLE;
+
+    if (rewrite == NULL) {
+        args->ret = VK_ERROR_OUT_OF_HOST_MEMORY;
+        return;
+    }
+    pv_wire_unwrap_vkCreateDevice(args);
+    args->ret = pv_vkhost_create_device_rewrite(
+        &physical_device->view, (VkDeviceCreateInfo *)(uintptr_t)args->pCreateInfo, rewrite);
+    if (args->ret == VK_SUCCESS) {
+        args->ret =
+            vk->CreateDevice((VkPhysicalDevice)(uintptr_t)physical_device->object.base.handle,
+                             args->pCreateInfo, NULL, &handle);
+    }
+    free(rewrite);
+    if (args->ret != VK_SUCCESS) {
+        return;
+    }
+    device = pv_venus_object_create(decoder, sizeof(*device), *args->pDevice, VK_OBJECT_TYPE_DEVICE,
+                                    (uint64_t)(uintptr_t)handle, false, NULL);
+    if (device == NULL) {
+        PFN_vkDestroyDevice destroy =
+            (PFN_vkDestroyDevice)vk->GetDeviceProcAddr(handle, "vkDestroyDevice");
+
+        destroy(handle, NULL);
+        return;
+    }
+    device->context = decoder->context;
+    device->physical_device = physical_device;
+    (void)pthread_mutex_init(&device->lock, NULL);
+    pv_vk_device_table_load(&device->table, handle, vk->GetDeviceProcAddr);
+    device->object.base.dispatch = &device->table;
+    device->object.device = device;
+    device_link(device);
+}
+
+/* The host handle of a type that the generated destroyer needs no pool for. */
+static void object_destroy_host(struct pv_venus_device *device, struct pv_venus_object *object)
+{
+    if (object->base.handle != 0) {
+        pv_wire_object_destroy_host(object->base.type, &device->table,
+                                    (uint64_t)(uintptr_t)pv_venus_device_handle(device),
+                                    object->base.handle);
+    }
+}
+
+void pv_venus_device_object_finish(struct pv_venus_device *device, struct pv_venus_object *object)
+{
+    switch (object->base.type) {
+    case VK_OBJECT_TYPE_QUEUE:
+        pv_venus_queue_finish((struct pv_venus_queue *)object);
+        break;
+    case VK_OBJECT_TYPE_FENCE:
+        pv_venus_fence_finish((struct pv_venus_fence *)object);
+        break;
+    case VK_OBJECT_TYPE_DEVICE_MEMORY:
+        pv_venus_memory_finish((struct pv_venus_memory *)object);
+        break;
+    default:
+        object_destroy_host(device, object);
+        break;
+    }
+    pv_venus_object_free(object);
+}
+
+/* Queues go first, so that no fence is waited for on a dying device; memory goes last. */
+static unsigned int finish_order(const struct pv_venus_object *object)
+{
+    switch (object->base.type) {
+    case VK_OBJECT_TYPE_QUEUE:
+        return 0;
+    case VK_OBJECT_TYPE_DEVICE_MEMORY:
+        return 2;
+    default:
+        return 1;
+    }
+}
+
+static void remove_from_table(struct pv_venus_context *context, struct pv_venus_object *object)
+{
+    for (struct pv_venus_object *child = object->children; child != NULL; child = child->next) {
+        (void)pv_base_id_table_remove(context->objects, child->base.id);
+    }
+    (void)pv_base_id_table_remove(context->objects, object->base.id);
+}
+
+void pv_venus_device_finish(struct pv_venus_device *device)
+{
+    const VkDevice handle = pv_venus_device_handle(device);
+
+    device_unlink(device);
+    (void)device->table.DeviceWaitIdle(handle);
+    for (unsigned int order = 0; order <= 2; order++) {
+        struct pv_venus_object *next;
+
+        for (struct pv_venus_object *object = device->objects; object != NULL; object = next) {
+            next = object->next;
+            if (finish_order(object) != order) {
+                continue;
+            }
+            if (object->previous != NULL) {
+                object->previous->next = object->next;
+            } else {
+                device->objects = object->next;
+            }
+            if (object->next != NULL) {
+                object->next->previous = object->previous;
+            }
+            remove_from_table(device->context, object);
+            pv_venus_device_object_finish(device, object);
+        }
+    }
+    device->table.DestroyDevice(handle, NULL);
+    (void)pthread_mutex_destroy(&device->lock);
+    free(device);
+}
+
+void pv_venus_vkDestroyDevice(struct pv_wire_decoder *wire, struct pv_wire_vkDestroyDevice *args)
+{
+    struct pv_venus_device *device = pv_venus_device_of(args->device);
+
+    if (device == NULL || !pv_venus_object_remove(pv_venus_decoder_of(wire), &device->object)) {
+        return;
+    }
+    pv_venus_device_finish(device);
+}
+
+void pv_venus_vkGetDeviceQueue2(struct pv_wire_decoder *wire,
+                                struct pv_wire_vkGetDeviceQueue2 *args)
+{
+    struct pv_venus_decoder *decoder = pv_venus_decoder_of(wire);
+    struct pv_venus_context *context = decoder->context;
+    struct pv_venus_device *device = pv_venus_device_of(args->device);
+    const VkDeviceQueueTimelineInfoMESA *timeline =
+        pv_vkhost_chain_remove((VkDeviceQueueInfo2 *)(uintptr_t)args->pQueueInfo,
+                               VK_STRUCTURE_TYPE_DEVICE_QUEUE_TIMELINE_INFO_MESA);
+    struct pv_venus_queue *queue;
+    VkQueue handle = VK_NULL_HANDLE;
+
+    if (timeline == NULL || timeline->ringIdx == 0
+        || timeline->ringIdx >= PV_VENUS_TIMELINE_COUNT) {
+        pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_RANGE);
+        return;
+    }
+    device->table.GetDeviceQueue2(pv_venus_device_handle(device), args->pQueueInfo, &handle);
+    if (handle == VK_NULL_HANDLE) {
+        pv_base_fault_raise_detail(&wire->fault, PV_BASE_FAULT_RANGE, args->pQueueInfo->queueIndex);
+        return;
+    }
+    queue = pv_venus_object_create(decoder, sizeof(*queue), *args->pQueue, VK_OBJECT_TYPE_QUEUE,
+                                   (uint64_t)(uintptr_t)handle, false, &device->object);
+    if (queue == NULL) {
+        return;
+    }
+    (void)pthread_mutex_init(&queue->lock, NULL);
+    queue->ring_index = timeline->ringIdx;
+    if (pv_venus_timeline_create(queue) < 0) {
+        pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_MEMORY);
+        return;
+    }
+    pthread_mutex_lock(&context->timeline_lock);
+    if (context->timelines[queue->ring_index] != NULL) {
+        pv_base_fault_raise_detail(&wire->fault, PV_BASE_FAULT_ID, queue->ring_index);
+    } else {
+        context->timelines[queue->ring_index] = queue;
+    }
+    pthread_mutex_unlock(&context->timeline_lock);
+}

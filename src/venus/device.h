@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The renderer's own structs behind instances, physical devices, devices and queues. All start with
+ * struct pv_venus_object; see object.h for life and threads.
+ */
+#ifndef PV_VENUS_DEVICE_H
+#define PV_VENUS_DEVICE_H
+
+#include <vulkan/vulkan_core.h>
+
+#include "venus/object.h"
+#include "vkhost/facts.h"
+#include "vkhost/view.h"
+#include "vkhost_tables/tables.h"
+
+struct pv_venus_physical_device {
+    struct pv_venus_object object; /* handle: VkPhysicalDevice; dispatch: instance table */
+    struct pv_vkhost_facts facts;
+    struct pv_vkhost_view view;
+};
+
+struct pv_venus_device {
+    struct pv_venus_object object; /* handle: VkDevice; dispatch: &table */
+    struct pv_venus_context *context;
+    struct pv_venus_physical_device *physical_device;
+    struct pv_vk_device_table table;
+    pthread_mutex_t lock;                /* guards the lists */
+    struct pv_venus_device *next_device; /* of the context */
+    struct pv_venus_object *objects;     /* all that was made from it, pools' children apart */
+};
+
+static inline VkDevice pv_venus_device_handle(const struct pv_venus_device *device)
+{
+    return (VkDevice)(uintptr_t)device->object.base.handle;
+}
+
+/* The object behind a handle that was decoded as an object (hand-written commands). */
+#define PV_VENUS_OBJECT(handle) ((struct pv_venus_object *)(uintptr_t)(handle))
+
+static inline struct pv_venus_device *pv_venus_device_of(VkDevice handle)
+{
+    return (struct pv_venus_device *)(void *)handle;
+}
+
+static inline struct pv_venus_physical_device *pv_venus_physical_device_of(VkPhysicalDevice handle)
+{
+    return (struct pv_venus_physical_device *)(void *)handle;
+}
+
+/*
+ * Destroy a device that is out of the table: its queues' timelines, all that was made from it, the
+ * host device, its memory. Any thread, no other user left.
+ */
+void pv_venus_device_finish(struct pv_venus_device *device);
+
+/*
+ * Destroy the host object behind any object of a device (leak clean-up) and what hangs from it.
+ * The object is out of all lists; its memory is freed.
+ */
+void pv_venus_device_object_finish(struct pv_venus_device *device, struct pv_venus_object *object);
+
+#endif

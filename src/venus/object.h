@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The renderer's objects: what stands behind a guest id.
+ *
+ * Families: a device keeps a list of all that was made from it, a pool keeps its sets or command
+ * buffers, so that destroying the parent frees the children that the guest never freed.
+ *
+ * Removal and other rings. Rings look objects up without a lock and use them until their batch
+ * ends. Who removes an object first takes it out of the table, so that no later look-up finds it,
+ * then waits until each other ring has left the batch in which it may have found it. While it
+ * waits it counts as outside of its own batch, so two rings that remove at once do not wait for
+ * each other; afterwards it checks that the parent in its hand is still the one in the table.
+ * With one ring, the common case, none of this costs anything.
+ */
+#ifndef PV_VENUS_OBJECT_H
+#define PV_VENUS_OBJECT_H
+
+#include "venus/state.h"
+
+struct pv_venus_device;
+
+/* All objects but rings and resources start with this. */
+struct pv_venus_object {
+    struct pv_base_object base;
+    struct pv_venus_device *device; /* NULL for instance and physical devices */
+    struct pv_venus_object *pool;   /* of a descriptor set or command buffer, else NULL */
+    /* Neighbours in the device's list, or in the pool's list for pool children. */
+    struct pv_venus_object *previous;
+    struct pv_venus_object *next;
+    struct pv_venus_object *children; /* of a pool */
+    bool is_marked;                   /* being freed: seen once in the array in hand */
+};
+
+/* What generated create and destroy commands call; see venus_wire/decoder.h. */
+extern const struct pv_wire_object_ops pv_venus_object_ops;
+
+/*
+ * Make an object of a type that has a struct of its own (size_bytes with struct pv_venus_object
+ * first, zeroed) and register it. parent: where type, device and dispatch table come from.
+ * Returns NULL with the decoder's fault raised.
+ */
+void *pv_venus_object_create(struct pv_venus_decoder *decoder, size_t size_bytes, uint64_t id,
+                             uint32_t type, uint64_t handle, bool poisoned,
+                             struct pv_venus_object *parent);
+
+/*
+ * Take an object (and a pool's children) out of the table and off its family's list, and wait until
+ * no other ring uses it. Returns false with the fault raised when the parent has gone meanwhile.
+ */
+bool pv_venus_object_remove(struct pv_venus_decoder *decoder, struct pv_venus_object *object);
+
+/* Free the memory of a removed object (a pool's children too). */
+void pv_venus_object_free(struct pv_venus_object *object);
+
+/* Remove and free all children of a pool (reset, destroy). */
+void pv_venus_object_remove_children(struct pv_venus_decoder *decoder,
+                                     struct pv_venus_object *pool);
+
+/* Enter and leave a batch. The decoder's own thread. */
+void pv_venus_batch_begin(struct pv_venus_decoder *decoder);
+void pv_venus_batch_end(struct pv_venus_decoder *decoder);
+
+/* A second ring is about to start: from now on rings mark their batches. Message thread. */
+void pv_venus_objects_prepare_for_ring(struct pv_venus_context *context);
+
+#endif
