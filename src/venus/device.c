@@ -13,7 +13,7 @@
 #include "venus/queue.h"
 #include "venus/sync.h"
 #include "venus/timeline.h"
-#include "venus_wire/dispatch.h"
+#include "venus_wire/info.h"
 #include "vkhost/chain.h"
 #include "vkhost/create.h"
 

@@ -4,8 +4,6 @@
  */
 #include "venus/handlers.h"
 
-#include "venus_wire/info.h"
-
 const struct pv_wire_handlers pv_venus_handlers = {
     .vkAllocateCommandBuffers = pv_venus_vkAllocateCommandBuffers,
     .vkAllocateDescriptorSets = pv_venus_vkAllocateDescriptorSets,

@@ -11,15 +11,10 @@
 #define PV_VENUS_HANDLERS_H
 
 #include "venus/state.h"
-#include "vkhost/view.h"
 #include "venus_wire/commands.h"
 #include "venus_wire/handlers.h"
 
 extern const struct pv_wire_handlers pv_venus_handlers;
-
-/* What the codec can carry, in the form that the view wants. */
-const struct pv_vkhost_view_codec_extension *pv_venus_codec_extensions(void);
-size_t pv_venus_codec_extension_count(void);
 
 #define PV_VENUS_HANDLER(command)                                                                  \
     void pv_venus_##command(struct pv_wire_decoder *wire, struct pv_wire_##command *args)

@@ -5,6 +5,7 @@
  */
 #include "venus/instance.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,17 +159,37 @@ static VkResult probe_locked(struct pv_venus_context *context, struct pv_venus_i
     return VK_SUCCESS;
 }
 
+/* Build a view with what the codec can carry; see pv_vkhost_view_build. */
+static int build_view(struct pv_venus_context *context, const struct pv_vkhost_facts *facts,
+                      struct pv_vkhost_view *ret_view, char ret_reason[256])
+{
+    struct pv_vkhost_view_codec_extension *extensions =
+        malloc(sizeof(*extensions) * pv_wire_extension_count);
+    const struct pv_vkhost_view_options options = {
+        .codec_extensions = extensions,
+        .codec_extension_count = pv_wire_extension_count,
+        .api_version_max = PV_WIRE_VK_XML_VERSION,
+        .memory_limit_bytes = context->memory_max_bytes,
+        .page_bytes = pv_os_page_bytes(),
+    };
+    int r;
+
+    if (extensions == NULL) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < pv_wire_extension_count; i++) {
+        extensions[i].name = pv_wire_extensions[i].name;
+        extensions[i].spec_version = pv_wire_extensions[i].spec_version;
+    }
+    r = pv_vkhost_view_build(ret_view, facts, &options, ret_reason);
+    free(extensions);
+    return r;
+}
+
 /* Give device `index` the guest's id, or check that it has that id already. */
 static bool bind_id(struct pv_venus_decoder *decoder, struct pv_venus_instance *instance,
                     uint32_t index, uint64_t id)
 {
-    const struct pv_vkhost_view_options options = {
-        .codec_extensions = pv_venus_codec_extensions(),
-        .codec_extension_count = pv_venus_codec_extension_count(),
-        .api_version_max = PV_WIRE_VK_XML_VERSION,
-        .memory_limit_bytes = decoder->context->memory_max_bytes,
-        .page_bytes = pv_os_page_bytes(),
-    };
     struct pv_venus_physical_device *device = instance->devices[index];
     char reason[256] = "";
 
@@ -185,7 +206,7 @@ static bool bind_id(struct pv_venus_decoder *decoder, struct pv_venus_instance *
         return false;
     }
     device->facts = *instance->facts[index];
-    if (pv_vkhost_view_build(&device->view, &device->facts, &options, reason) < 0) {
+    if (build_view(decoder->context, &device->facts, &device->view, reason) < 0) {
         /* Checked before the device was counted; the facts have not changed since. */
         pv_base_fault_raise(&decoder->wire.fault, PV_BASE_FAULT_DRIVER);
     }
@@ -196,20 +217,13 @@ static bool bind_id(struct pv_venus_decoder *decoder, struct pv_venus_instance *
 /* Leave out devices whose view cannot be built, so that counts and indices agree. */
 static void drop_unusable(struct pv_venus_context *context, struct pv_venus_instance *instance)
 {
-    const struct pv_vkhost_view_options options = {
-        .codec_extensions = pv_venus_codec_extensions(),
-        .codec_extension_count = pv_venus_codec_extension_count(),
-        .api_version_max = PV_WIRE_VK_XML_VERSION,
-        .memory_limit_bytes = context->memory_max_bytes,
-        .page_bytes = pv_os_page_bytes(),
-    };
     uint32_t kept = 0;
     struct pv_vkhost_view *view = malloc(sizeof(*view));
 
     for (uint32_t i = 0; i < instance->device_count; i++) {
         char reason[256] = "no memory";
 
-        if (view == NULL || pv_vkhost_view_build(view, instance->facts[i], &options, reason) < 0) {
+        if (view == NULL || build_view(context, instance->facts[i], view, reason) < 0) {
             pv_base_log_warn(context->log, "venus.instance", "device %s is left out: %s",
                              instance->facts[i]->properties.deviceName, reason);
             free(instance->facts[i]);

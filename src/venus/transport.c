@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "venus/handlers.h"
 #include "venus/monitor.h"
+#include "venus/object.h"
 #include "venus/ring.h"
 #include "vkhost/chain.h"
 
