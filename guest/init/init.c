@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The first stage of a guest's boot: the program /init of the initial RAM disk that `pearvisor run`
- * puts together. It loads the modules that the image build chose (/modules, sorted by name), mounts
- * the root file system, shows the programs that came along (/pearvisor) in it as
+ * puts together. It loads the modules that the image build chose (/modules, and /modules-late in
+ * the background; sorted by name), mounts the root file system, shows the programs that came along (/pearvisor) in it as
  * /usr/lib/pearvisor, and hands over to the distribution's own init.
  *
  * It takes the place of the distribution's generated RAM disk because that one is 36 MB of shell
@@ -60,17 +60,18 @@ static int is_module(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-/* A module that the kernel has built in or refuses is not fatal: a missing root disk is. */
-static void load_modules(void)
+/* Load a folder's modules. One that the kernel has built in or refuses is not fatal: a missing
+ * root disk is. */
+static void load_modules(const char *folder)
 {
     struct dirent **entries = NULL;
-    const int count = scandir("/modules", &entries, is_module, alphasort);
+    const int count = scandir(folder, &entries, is_module, alphasort);
 
     for (int i = 0; i < count; i++) {
         char path[512];
         int fd;
 
-        snprintf(path, sizeof(path), "/modules/%s", entries[i]->d_name);
+        snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
         fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd >= 0) {
             if (syscall(SYS_finit_module, fd, "", 0) != 0 && errno != EEXIST && errno != ENODEV) {
@@ -143,7 +144,11 @@ int main(void)
     }
 
     mount_or_give_up("devtmpfs", "/dev", "devtmpfs", MS_NOSUID);
-    load_modules();
+    load_modules("/modules");
+    if (fork() == 0) {
+        load_modules("/modules-late");
+        _exit(0);
+    }
 
     memcpy(copy, command_line, sizeof(copy));
     root = find_option(copy, "root");
