@@ -18,9 +18,10 @@
 /* What a child gets; all pointers are borrowed for the call. Start from zero. */
 struct pv_os_process_options {
     const char *const *arguments; /* NULL-terminated; the first is looked up in PATH if no slash */
-    const char *const *variables; /* NAME=VALUE to add to our environment; NULL-terminated or NULL */
-    int input_fd;                 /* its standard files; 0: /dev/null for input, ours for output. */
-    int output_fd;                /* (So our own standard input cannot be named, and need not be.) */
+    const char *const
+        *variables; /* NAME=VALUE to add to our environment; NULL-terminated or NULL */
+    int input_fd;   /* its standard files; 0: /dev/null for input, ours for output. */
+    int output_fd;  /* (So our own standard input cannot be named, and need not be.) */
     int error_fd;
     const int *kept_fds; /* stay open in the child under their own numbers, above 2 */
     size_t kept_count;

@@ -45,6 +45,14 @@ int pv_os_shm_size(int fd, uint64_t *ret_size_bytes)
     return 0;
 }
 
+bool pv_os_shm_is_sealed(int fd)
+{
+    const int wanted = F_SEAL_SHRINK | F_SEAL_GROW;
+    const int seals = fcntl(fd, F_GET_SEALS);
+
+    return seals >= 0 && (seals & wanted) == wanted;
+}
+
 int pv_os_shm_punch(int fd, uint64_t offset_bytes, uint64_t size_bytes)
 {
     if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset_bytes,

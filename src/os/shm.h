@@ -7,6 +7,7 @@
 #ifndef PV_OS_SHM_H
 #define PV_OS_SHM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,9 @@ PV_NODISCARD int pv_os_shm_create(const char *name, uint64_t size_bytes, int *re
 
 /* Size of an fd's file in bytes. Returns 0 or -errno. */
 PV_NODISCARD int pv_os_shm_size(int fd, uint64_t *ret_size_bytes);
+
+/* Whether the file can neither shrink nor grow, so that mappings of it cannot fault. */
+bool pv_os_shm_is_sealed(int fd);
 
 /* Free the pages of a range and make it read as zeroes. Returns 0 or -errno. */
 PV_NODISCARD int pv_os_shm_punch(int fd, uint64_t offset_bytes, uint64_t size_bytes);
