@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+# The host's software driver (lavapipe) and Mesa's Venus driver for vtest, both Mesa 24 or newer. Where the
+# distribution's are older (Debian 12: 22.3, whose Venus speaks an older wire format), the backport is
+# unpacked into the sysroot, with ICD files that name its libraries there.
+# Sourced by scripts/setup.
+
+pv_mesa_min=24
+
+# pv_mesa_icd DRIVER LIBRARY: writes an ICD file into the sysroot and prints its path.
+pv_mesa_icd() {
+    local file=$pv_sysroot/mesa-icd/$1.json
+
+    mkdir -p "$pv_sysroot/mesa-icd"
+    printf '{"file_format_version": "1.0.0", "ICD": {"library_path": "%s", "api_version": "%s"}}\n' \
+        "$2" "$3" >"$file.new"
+    mv "$file.new" "$file"
+    echo "$file"
+}
+
+pv_mesa_setup() {
+    local root=$pv_sysroot/mesa version codename depends lib host venus path=
+
+    version=$(pv_apt_installed mesa-vulkan-drivers)
+    [ -n "$version" ] || version=$(pv_stamp_holds mesa "$root/usr" || pv_apt_candidate mesa-vulkan-drivers)
+    if dpkg --compare-versions "${version:-0}" ge "$pv_mesa_min"; then
+        [ -n "$(pv_apt_installed mesa-vulkan-drivers)" ] ||
+            pv_apt_system_install mesa-vulkan-drivers libvulkan1
+        host=$(pv_mesa_find_icd lvp)
+        venus=$(pv_mesa_find_icd virtio)
+    else
+        lib=$root/usr/lib/$pv_triple
+        if ! pv_stamp_holds mesa "$lib/libvulkan_lvp.so"; then
+            codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+            pv_apt_private_open backports "$codename-backports"
+            # Everything but libdrm is as new as needed in the release itself: installed like any package.
+            depends=$(pv_apt_private backports apt-cache show mesa-vulkan-drivers |
+                sed -n 's/^Depends: //p' | head -n 1 | sed -E 's/libdrm[^,]*, ?//g')
+            pv_apt_need_root "install what Mesa needs: $depends"
+            pv_apt_as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
+                -o DPkg::Lock::Timeout=600 --no-install-recommends satisfy "$depends" \
+                >"$pv_logs/apt-mesa.log" 2>&1 ||
+                pv_say_fail "installing what Mesa needs: $depends" "see the lines above" \
+                    "$pv_logs/apt-mesa.log"
+            pv_apt_private_unpack backports "$root" mesa-vulkan-drivers libdrm2 libdrm-amdgpu1
+            pv_stamp_set mesa
+        fi
+        host=$(pv_mesa_icd lvp "$lib/libvulkan_lvp.so" 1.4.305)
+        venus=$(pv_mesa_icd virtio "$lib/libvulkan_virtio.so" 1.4.305)
+        path=$lib
+    fi
+    [ -f "$host" ] && [ -f "$venus" ] ||
+        pv_say_fail "Mesa's lavapipe or Venus driver is missing" "remove $root and run setup again"
+    {
+        printf 'export PV_HOST_ICD=%q\n' "$host"
+        printf 'export PV_VENUS_ICD=%q\n' "$venus"
+        printf 'export PV_MESA_LIBRARY_PATH=%q\n' "$path"
+    } >"$pv_sysroot/env.d/30-mesa"
+}
+
+pv_mesa_find_icd() {
+    local file
+
+    for file in /usr/share/vulkan/icd.d/"$1"_icd*.json; do
+        if [ -f "$file" ]; then
+            echo "$file"
+            return
+        fi
+    done
+}
