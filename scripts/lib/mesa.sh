@@ -4,15 +4,17 @@
 # unpacked into the sysroot, with ICD files that name its libraries there.
 # Sourced by scripts/setup.
 
+pv_mesa_recipe=1
 pv_mesa_min=24
 
-# pv_mesa_icd DRIVER LIBRARY: writes an ICD file into the sysroot and prints its path.
+# pv_mesa_icd DRIVER: copies the unpacked ICD file into the sysroot with the full path of its library (the
+# loader would look for a bare name in the system's folders), and prints the copy's path.
 pv_mesa_icd() {
-    local file=$pv_sysroot/mesa-icd/$1.json
+    local file=$pv_sysroot/mesa-icd/$1.json lib=$pv_sysroot/mesa/usr/lib/$pv_triple
 
     mkdir -p "$pv_sysroot/mesa-icd"
-    printf '{"file_format_version": "1.0.0", "ICD": {"library_path": "%s", "api_version": "%s"}}\n' \
-        "$2" "$3" >"$file.new"
+    sed -E "s|(\"library_path\": *\")([^/]*/)*|\\1$lib/|" \
+        "$pv_sysroot"/mesa/usr/share/vulkan/icd.d/"$1"_icd*.json >"$file.new"
     mv "$file.new" "$file"
     echo "$file"
 }
@@ -44,8 +46,8 @@ pv_mesa_setup() {
             pv_apt_private_unpack backports "$root" mesa-vulkan-drivers libdrm2 libdrm-amdgpu1
             pv_stamp_set mesa
         fi
-        host=$(pv_mesa_icd lvp "$lib/libvulkan_lvp.so" 1.4.305)
-        venus=$(pv_mesa_icd virtio "$lib/libvulkan_virtio.so" 1.4.305)
+        host=$(pv_mesa_icd lvp)
+        venus=$(pv_mesa_icd virtio)
         path=$lib
     fi
     [ -f "$host" ] && [ -f "$venus" ] ||

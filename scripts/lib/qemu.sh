@@ -4,6 +4,7 @@
 # C library included, and run through that library's loader. Nothing is installed.
 # Sourced by scripts/setup.
 
+pv_qemu_recipe=1
 # Packages that only maintainer scripts of QEMU's dependencies want; nothing at run time does.
 pv_qemu_not_needed='^(adduser|passwd|base-passwd|login\.defs|debconf|libdebconfclient0|libpam.*|libsemanage.*|libsepol2|libaudit.*|openssl-provider-legacy|gcc-14-base)='
 

@@ -3,6 +3,7 @@
 # Debian 12 has 1.3.239, so there Debian 13's libvulkan-dev is unpacked into the sysroot.
 # Sourced by scripts/setup.
 
+pv_registry_recipe=1
 pv_registry_min=1.4.309
 
 pv_registry_setup() {
