@@ -37,12 +37,7 @@ pv_mesa_setup() {
             # Everything but libdrm is as new as needed in the release itself: installed like any package.
             depends=$(pv_apt_private backports apt-cache show mesa-vulkan-drivers |
                 sed -n 's/^Depends: //p' | head -n 1 | sed -E 's/libdrm[^,]*, ?//g')
-            pv_apt_need_root "install what Mesa needs: $depends"
-            pv_apt_as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
-                -o DPkg::Lock::Timeout=600 --no-install-recommends satisfy "$depends" \
-                >"$pv_logs/apt-mesa.log" 2>&1 ||
-                pv_say_fail "installing what Mesa needs: $depends" "see the lines above" \
-                    "$pv_logs/apt-mesa.log"
+            pv_apt_system_satisfy "$depends"
             pv_apt_private_unpack backports "$root" mesa-vulkan-drivers libdrm2 libdrm-amdgpu1
             pv_stamp_set mesa
         fi
@@ -52,13 +47,10 @@ pv_mesa_setup() {
     fi
     [ -f "$host" ] && [ -f "$venus" ] ||
         pv_say_fail "Mesa's lavapipe or Venus driver is missing" "remove $root and run setup again"
-    {
-        printf 'export PV_HOST_ICD=%q\n' "$host"
-        printf 'export PV_VENUS_ICD=%q\n' "$venus"
-        printf 'export PV_MESA_LIBRARY_PATH=%q\n' "$path"
-    } >"$pv_sysroot/env.d/30-mesa"
+    pv_env_write 30-mesa PV_HOST_ICD "$host" PV_VENUS_ICD "$venus" PV_MESA_LIBRARY_PATH "$path"
 }
 
+# pv_mesa_find_icd DRIVER: prints the path of the system's ICD file for it.
 pv_mesa_find_icd() {
     local file
 

@@ -11,7 +11,7 @@ pv_packages_wanted() {
 }
 
 pv_packages_setup() {
-    local entry name missing=() installed
+    local entry name missing=() install=() installed
 
     installed=" $(dpkg-query -W -f '${db:Status-Abbrev}${Package} ' 2>/dev/null) "
     for entry in $(pv_packages_wanted "$purpose"); do
@@ -22,8 +22,9 @@ pv_packages_setup() {
     done
     pv_step_note="all there"
     [ "${#missing[@]}" -gt 0 ] || return 0
+    pv_apt_need_root "these packages are missing: ${missing[*]}" \
+        "apt-get install --no-install-recommends ${missing[*]%%|*}"
     pv_apt_system_update
-    local install=()
     for entry in "${missing[@]}"; do
         for name in ${entry//|/ }; do
             if [ -n "$(pv_apt_candidate "$name")" ]; then

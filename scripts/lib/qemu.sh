@@ -64,7 +64,7 @@ pv_qemu_setup() {
     local program found packages
 
     program=$(pv_qemu_program)
-    found=$(command -v "$program") || found=
+    found=${PV_QEMU:-$(command -v "$program")} || found=
     if [ -z "$found" ] ||
         ! dpkg --compare-versions "$(pv_qemu_version "$found")" ge 11.1 || ! pv_qemu_is_usable "$found"; then
         found=$pv_sysroot/bin/$program
@@ -80,9 +80,9 @@ pv_qemu_setup() {
             pv_qemu_write_wrapper "$program"
             pv_qemu_is_usable "$found" ||
                 pv_say_fail "the unpacked $found does not run, or lacks vhost-user-test-device-pci" \
-                    "run '$found --version' to see why; PV_QEMU=/path/to/qemu names another one"
+                    "run '$found --version' to see why; with PV_QEMU=/path/to/qemu set, setup takes that one"
             pv_stamp_set qemu
         fi
     fi
-    printf 'export PV_QEMU=%q\n' "$found" >"$pv_sysroot/env.d/40-qemu"
+    pv_env_write 40-qemu PV_QEMU "$found"
 }

@@ -20,8 +20,6 @@ pv_registry_setup() {
     [ -f "$root/usr/share/vulkan/registry/vk.xml" ] ||
         pv_say_fail "no vk.xml below $root/usr/share/vulkan/registry" \
             "remove $pv_sysroot/registry and run setup again"
-    {
-        printf 'export PV_VK_REGISTRY=%q\n' "$root/usr/share/vulkan/registry/vk.xml"
-        printf 'export PV_VULKAN_HEADERS=%q\n' "$root/usr/include"
-    } >"$pv_sysroot/env.d/20-registry"
+    pv_env_write 20-registry PV_VK_REGISTRY "$root/usr/share/vulkan/registry/vk.xml" \
+        PV_VULKAN_HEADERS "$root/usr/include"
 }
