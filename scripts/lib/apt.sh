@@ -46,8 +46,11 @@ pv_apt_as_root() {
 
 # pv_apt_need_root WHAT COMMAND: ends with a clear word when we can't become root.
 pv_apt_need_root() {
-    [ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
-        pv_say_fail "not root, and there is no sudo: $1" "have this run as root, then run setup again: $2"
+    [ "$(id -u)" != 0 ] || return 0
+    # With a terminal, sudo may ask for the password there.
+    if ! sudo -n true 2>/dev/null && ! { command -v sudo && [ -t 2 ] && sudo -v; } >/dev/null; then
+        pv_say_fail "not root, and no sudo: $1" "have this run as root, then run setup again: $2"
+    fi
 }
 
 # Refreshes the system's package lists, once per run of setup.
