@@ -26,6 +26,7 @@ def plant(root, path, text):
     ("src/gpu/a.c", '#include "venus/ring.h"\n', 'gpu may not include "venus/ring.h"'),
     ("src/display/a.c", '#include "gpu/device.h"\n', 'display may not include "gpu/device.h"'),
     ("hosts/vtest/a.c", '#include "hosts/vhost-user/a.h"\n', "hosts/vtest may not include"),
+    ("hosts/vtest/b.c", '#include "vhost-user/a.h"\n', "hosts/vtest may not include"),
     ("src/venus/a.c", '#include "tests/support/fake.h"\n', "venus may not include"),
     ("src/venus/a.c", '#include "ring.h"\n', '"ring.h" does not name its folder'),
     ("src/gpu/a.c", "#include <vulkan/vulkan.h>\n", "<vulkan/vulkan.h> is not for gpu"),
@@ -34,6 +35,7 @@ def plant(root, path, text):
     ("src/surprise/a.c", "\n", "folder 'surprise' is not in"),
 ])
 def test_layers_finds_planted_violation(tmp_path, path, text, expected):
+    (tmp_path / "hosts/vhost-user").mkdir(parents=True)
     plant(tmp_path, path, text)
     status, output = run("check-layers", tmp_path)
     assert status == 1
@@ -45,7 +47,7 @@ def test_layers_finds_planted_violation(tmp_path, path, text, expected):
     ("src/display/a.c", '#include "gpu/sink.h"\n'),
     ("src/venus/a.c", '#include "venus_wire/buffer.h"\n#include <vulkan/vulkan.h>\n'),
     ("src/os/a.c", "#include <sys/mman.h>\n"),
-    ("hosts/vtest/a.c", '#include "pearvisor/device.h"\n#include "gpu/sink.h"\n'),
+    ("hosts/vtest/a.c", '#include "vtest/b.h"\n#include "pearvisor/device.h"\n#include "gpu/sink.h"\n'),
     ("tests/unit/a.c", '#include "venus/ring.h"\n#include "hosts/vtest/server.h"\n'),
 ])
 def test_layers_accepts(tmp_path, path, text):
