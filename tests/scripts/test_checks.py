@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""The checkers find planted violations: a checker that finds nothing would pass any tree."""
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
+SPDX = "/* SPDX-License-Identifier: MIT */\n"
+
+
+def run(checker, root):
+    done = subprocess.run([sys.executable, SCRIPTS / checker, root], capture_output=True, text=True)
+    return done.returncode, done.stdout
+
+
+def plant(root, path, text):
+    file = root / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(SPDX + text)
+
+
+@pytest.mark.parametrize("path, text, expected", [
+    ("src/base/a.c", '#include "os/thread.h"\n', 'base may not include "os/thread.h"'),
+    ("src/gpu/a.c", '#include "venus/ring.h"\n', 'gpu may not include "venus/ring.h"'),
+    ("src/display/a.c", '#include "gpu/device.h"\n', 'display may not include "gpu/device.h"'),
+    ("hosts/vtest/a.c", '#include "hosts/vhost-user/a.h"\n', "hosts/vtest may not include"),
+    ("hosts/vtest/b.c", '#include "vhost-user/a.h"\n', "hosts/vtest may not include"),
+    ("src/venus/a.c", '#include "tests/support/fake.h"\n', "venus may not include"),
+    ("src/venus/a.c", '#include "ring.h"\n', '"ring.h" does not name its folder'),
+    ("src/gpu/a.c", "#include <vulkan/vulkan.h>\n", "<vulkan/vulkan.h> is not for gpu"),
+    ("src/venus/a.c", "#  include <sys/mman.h>\n", "<sys/mman.h> is not for venus"),
+    ("src/os/a.c", "#include <threads.h>\n", "<threads.h> is not for os"),
+    ("src/surprise/a.c", "\n", "folder 'surprise' is not in"),
+])
+def test_layers_finds_planted_violation(tmp_path, path, text, expected):
+    (tmp_path / "hosts/vhost-user").mkdir(parents=True)
+    plant(tmp_path, path, text)
+    status, output = run("check-layers", tmp_path)
+    assert status == 1
+    assert expected in output
+    assert len(output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("path, text", [
+    ("src/display/a.c", '#include "gpu/sink.h"\n'),
+    ("src/venus/a.c", '#include "venus_wire/buffer.h"\n#include <vulkan/vulkan.h>\n'),
+    ("src/os/a.c", "#include <sys/mman.h>\n"),
+    ("hosts/vtest/a.c", '#include "vtest/b.h"\n#include "pearvisor/device.h"\n#include "gpu/sink.h"\n'),
+    ("tests/unit/a.c", '#include "venus/ring.h"\n#include "hosts/vtest/server.h"\n'),
+])
+def test_layers_accepts(tmp_path, path, text):
+    plant(tmp_path, path, text)
+    assert run("check-layers", tmp_path) == (0, "")
+
+
+@pytest.mark.parametrize("path, text, expected", [
+    ("src/venus/a.c", "void f(void)\n{\n    abort();\n}\n", "a.c:4: abort()"),
+    ("src/venus/a.c", "void f(int x)\n{\n    assert(x);\n}\n", "assert()"),
+    ("src/gpu/a.c", "void f(void)\n{\n    _exit (1);\n}\n", "_exit()"),
+    ("src/gpu/a.h", "typedef struct pv_gpu_a { int b; } pv_gpu_a;\n", "typedef of a struct"),
+    ("src/gpu/a.h", "int pv_venus_a_get(void);\n", "pv_venus_a_get is not pv_gpu_..."),
+])
+def test_names_finds_planted_violation(tmp_path, path, text, expected):
+    plant(tmp_path, path, text)
+    status, output = run("check-names", tmp_path)
+    assert status == 1
+    assert expected in output
+
+
+def test_names_finds_long_file(tmp_path):
+    plant(tmp_path, "src/gpu/a.c", "\n" * 999)
+    assert run("check-names", tmp_path) == (0, "")
+    plant(tmp_path, "src/gpu/a.c", "\n" * 1000)
+    assert "1001 lines, more than 1000" in run("check-names", tmp_path)[1]
+
+
+def test_names_finds_missing_spdx_line(tmp_path):
+    (tmp_path / "src/gpu").mkdir(parents=True)
+    (tmp_path / "src/gpu/a.c").write_text("int pv_gpu_a;\n")
+    assert "no SPDX line" in run("check-names", tmp_path)[1]
+
+
+def test_names_accepts(tmp_path):
+    plant(tmp_path, "src/gpu/a.h", "/* never abort() */\nint pv_gpu_a_get(void);\n"
+          "struct pv_gpu_ops {\n    int (*open)(void);\n};\n"
+          "static inline int pv_gpu_b(void)\n{\n    return 0;\n}\n")
+    plant(tmp_path, "src/os/a.c", "static void f(void)\n{\n    _exit(127);\n}\n"
+          "static_assert(1, \"exit()\");\n")
+    assert run("check-names", tmp_path) == (0, "")
