@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/command.h"
+#include "guest/agent/command.h"
 #include "vm/agent_wire.h"
 
 /* Beyond this no more output is read from commands until the host has taken some. */

@@ -5,7 +5,7 @@
  * A command ends for the host when its own process has ended and what it wrote has been sent, not
  * when the last holder of its pipes has gone: a program may leave a daemon behind.
  */
-#include "agent/command.h"
+#include "guest/agent/command.h"
 
 #include <errno.h>
 #include <fcntl.h>

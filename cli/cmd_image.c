@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* pearvisor image: build, list or remove guest images. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/places.h"
+#include "vm/image.h"
+
+static void print_help(FILE *file)
+{
+    fprintf(file, "usage: pearvisor image [--cache-dir DIR] build [--force] NAME\n"
+                  "       pearvisor image [--cache-dir DIR] list\n"
+                  "       pearvisor image [--cache-dir DIR] rm NAME\n\n"
+                  "Images are made from stock packages, for this machine's architecture. An image\n"
+                  "that is up to date is not built again unless --force is given.\n");
+}
+
+static int build(const struct pv_vm_image_store *store, const char *name, bool force)
+{
+    bool built = false;
+    const int r = pv_vm_image_build(store, name, force, &built);
+
+    switch (r) {
+    case 0:
+        printf("image %s-%s is %s\n", name, store->arch_name, built ? "built" : "up to date");
+        return 0;
+    case -ENOENT:
+        fprintf(stderr, "pearvisor: there is no recipe '%s'; see 'pearvisor image list'\n", name);
+        return PV_CLI_USAGE;
+    case -EINVAL:
+        fprintf(stderr, "pearvisor: '%s' is not a name of an image\n", name);
+        return PV_CLI_USAGE;
+    case -EIO:
+        fprintf(stderr, "pearvisor: the image was not built; the lines above say why\n");
+        return PV_CLI_FAILED;
+    case -EINTR:
+        fprintf(stderr, "pearvisor: interrupted; nothing was kept\n");
+        return 130;
+    default:
+        fprintf(stderr, "pearvisor: the image cannot be built in %s: %s\n", store->cache_path,
+                strerror(-r));
+        return PV_CLI_FAILED;
+    }
+}
+
+static void print_image(void *user, const char *name, bool is_built, bool is_outdated,
+                        uint64_t size_bytes)
+{
+    const struct pv_vm_image_store *store = user;
+
+    printf("%-16s %-8s %-12s %6" PRIu64 " MiB\n", name, store->arch_name,
+           !is_built     ? "not built"
+           : is_outdated ? "out of date"
+                         : "up to date",
+           size_bytes >> 20);
+}
+
+static int list(struct pv_vm_image_store *store)
+{
+    const int r = pv_vm_image_list(store, print_image, store);
+
+    if (r != 0) {
+        fprintf(stderr, "pearvisor: the recipes in %s cannot be read: %s\n", store->recipes_path,
+                strerror(-r));
+        return PV_CLI_FAILED;
+    }
+    return 0;
+}
+
+static int rm(const struct pv_vm_image_store *store, const char *name)
+{
+    const int r = pv_vm_image_remove(store, name);
+
+    if (r != 0) {
+        fprintf(stderr, "pearvisor: the image '%s' cannot be removed: %s\n", name,
+                r == -ENOENT ? "it is not built" : strerror(-r));
+        return r == -ENOENT || r == -EINVAL ? PV_CLI_USAGE : PV_CLI_FAILED;
+    }
+    return 0;
+}
+
+int pv_cli_image(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"cache-dir", required_argument, NULL, 'c'},
+        {"force", no_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    struct pv_cli_places places;
+    const struct pv_vm_arch *arch;
+    struct pv_vm_image_store store;
+    const char *cache = NULL;
+    bool force = false;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            cache = optarg;
+            break;
+        case 'f':
+            force = true;
+            break;
+        case 'h':
+            print_help(stdout);
+            return 0;
+        default:
+            return PV_CLI_USAGE;
+        }
+    }
+    argc -= optind;
+    argv += optind;
+    arch = pv_cli_arch();
+    if (arch == NULL || !pv_cli_places_find(cache, &places)) {
+        return PV_CLI_FAILED;
+    }
+    store = pv_cli_image_store(&places, arch);
+    if (argc == 2 && strcmp(argv[0], "build") == 0) {
+        return build(&store, argv[1], force);
+    }
+    if (argc == 1 && strcmp(argv[0], "list") == 0) {
+        return list(&store);
+    }
+    if (argc == 2 && strcmp(argv[0], "rm") == 0) {
+        return rm(&store, argv[1]);
+    }
+    print_help(stderr);
+    return PV_CLI_USAGE;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The subcommands. Each takes its own argument vector (argv[0] is its name) and returns an exit
+ * status. What a subcommand does lives in src/ and hosts/; here are arguments, messages and the
+ * environment.
+ */
+#ifndef PV_CLI_COMMANDS_H
+#define PV_CLI_COMMANDS_H
+
+/* Exit statuses of our own, apart from those of a command that we run for the user. */
+#define PV_CLI_USAGE   2   /* the arguments make no sense */
+#define PV_CLI_TIMEOUT 124 /* --timeout ran out */
+#define PV_CLI_FAILED  125 /* the VM, or anything else on our side, failed */
+
+int pv_cli_run(int argc, char **argv);
+int pv_cli_exec(int argc, char **argv);
+int pv_cli_image(int argc, char **argv);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pearvisor: finds the subcommand and hands over. A subcommand is one row of the table below and
+ * one file cmd_NAME.c.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    {"run", pv_cli_run, "boot a guest, run a command in it, return its exit status"},
+    {"exec", pv_cli_exec, "run a command in a guest that runs already"},
+    {"image", pv_cli_image, "build, list or remove guest images"},
+};
+
+static void print_help(FILE *file)
+{
+    fprintf(file, "usage: pearvisor COMMAND [ARGUMENTS]\n\n");
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        fprintf(file, "  %-12s %s\n", commands[i].name, commands[i].summary);
+    }
+    fprintf(file, "\n'pearvisor COMMAND --help' tells more.\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return PV_CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0
+        || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("pearvisor %s\n", PV_VERSION);
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            return commands[i].run(argc - 1, argv + 1);
+        }
+    }
+    fprintf(stderr, "pearvisor: there is no command '%s'; see pearvisor --help\n", argv[1]);
+    return PV_CLI_USAGE;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Numbers on the command line. */
+#ifndef PV_CLI_NUMBERS_H
+#define PV_CLI_NUMBERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Read a whole decimal number from min to max; else say what `option` wants, and return false. */
+bool pv_cli_number(const char *option, const char *text, uint32_t min, uint32_t max,
+                   uint32_t *ret_value);
+
+#endif
