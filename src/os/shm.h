@@ -7,6 +7,7 @@
 #ifndef PV_OS_SHM_H
 #define PV_OS_SHM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,17 @@ PV_NODISCARD int pv_os_shm_create(const char *name, uint64_t size_bytes, int *re
 
 /* Size of an fd's file in bytes. Returns 0 or -errno. */
 PV_NODISCARD int pv_os_shm_size(int fd, uint64_t *ret_size_bytes);
+
+/* Names a file beyond any one fd of it: two fds with equal ids share their bytes. */
+struct pv_os_file_id {
+    uint64_t device;
+    uint64_t inode;
+};
+
+/* Returns 0 or -errno. */
+PV_NODISCARD int pv_os_file_id_get(int fd, struct pv_os_file_id *ret_id);
+
+bool pv_os_file_id_equal(const struct pv_os_file_id *a, const struct pv_os_file_id *b);
 
 /* Free the pages of a range and make it read as zeroes. Returns 0 or -errno. */
 PV_NODISCARD int pv_os_shm_punch(int fd, uint64_t offset_bytes, uint64_t size_bytes);
