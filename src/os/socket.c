@@ -6,8 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <poll.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -233,6 +236,28 @@ ssize_t pv_os_socket_receive(int fd, void *ret_bytes, size_t size_bytes, int *re
         return -EMSGSIZE;
     }
     return received;
+}
+
+int pv_os_socket_unread_by_peer(int fd, size_t *ret_bytes)
+{
+    int bytes = 0;
+
+    if (ioctl(fd, SIOCOUTQ, &bytes) < 0) {
+        return -errno;
+    }
+    *ret_bytes = bytes > 0 ? (size_t)bytes : 0;
+    return 0;
+}
+
+bool pv_os_fd_is_readable(int fd)
+{
+    struct pollfd entry = {.fd = fd, .events = POLLIN};
+    int count;
+
+    do {
+        count = poll(&entry, 1, 0);
+    } while (count < 0 && errno == EINTR);
+    return count > 0;
 }
 
 void pv_os_fds_close(const int *fds, size_t count)

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/compiler.h"
@@ -48,6 +49,15 @@ ssize_t pv_os_socket_send(int fd, const void *bytes, size_t size_bytes, const in
  */
 ssize_t pv_os_socket_receive(int fd, void *ret_bytes, size_t size_bytes, int *ret_fds,
                              size_t fd_max, size_t *ret_fd_count);
+
+/*
+ * How many sent bytes the peer has not read yet (in units of the kernel's buffers; 0 means that it
+ * has read everything). Returns 0 or -errno.
+ */
+PV_NODISCARD int pv_os_socket_unread_by_peer(int fd, size_t *ret_bytes);
+
+/* Whether a read would return at once: bytes, an end, or an error. Never waits. */
+bool pv_os_fd_is_readable(int fd);
 
 /* Close each fd that is not -1. */
 void pv_os_fds_close(const int *fds, size_t count);
