@@ -151,6 +151,28 @@ static void choose_features(struct pv_prog_gpu *gpu)
     };
 }
 
+/* Returns how many names it wrote: all required ones (they are there) and what else is found. */
+static uint32_t choose_extensions(const struct pv_prog_gpu_options *options,
+                                  struct pv_prog_gpu *gpu, const char **ret_names)
+{
+    uint32_t count = 0;
+
+    if (options->extension_count > PV_PROG_OPTIONAL_MAX
+        || options->optional_count > PV_PROG_OPTIONAL_MAX) {
+        pv_prog_fail("a program asks for too many extensions");
+    }
+    for (uint32_t i = 0; i < options->extension_count; i++) {
+        ret_names[count++] = options->device_extensions[i];
+    }
+    for (uint32_t i = 0; i < options->optional_count; i++) {
+        if (pv_prog_gpu_has_extension(gpu, options->optional_extensions[i])) {
+            ret_names[count++] = options->optional_extensions[i];
+            gpu->optional_found |= 1u << i;
+        }
+    }
+    return count;
+}
+
 static void create_device(const struct pv_prog_gpu_options *options, struct pv_prog_gpu *gpu)
 {
     const float priorities[PV_PROG_QUEUES_MAX] = {1.0f, 1.0f, 1.0f, 1.0f};
@@ -163,13 +185,13 @@ static void create_device(const struct pv_prog_gpu_options *options, struct pv_p
     /* Chained from copies: `enabled` is only read later on, and holds no dangling pNext. */
     VkPhysicalDeviceVulkan13Features v13 = gpu->enabled.v13;
     VkPhysicalDeviceVulkan12Features v12 = gpu->enabled.v12;
-    const VkDeviceCreateInfo info = {
+    const char *extensions[2 * PV_PROG_OPTIONAL_MAX];
+    VkDeviceCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
         .pNext = &v12,
         .queueCreateInfoCount = 1,
         .pQueueCreateInfos = &queue_info,
-        .enabledExtensionCount = options->extension_count,
-        .ppEnabledExtensionNames = options->device_extensions,
+        .ppEnabledExtensionNames = extensions,
         .pEnabledFeatures = &gpu->enabled.core,
     };
     const VkCommandPoolCreateInfo pool_info = {
@@ -179,6 +201,7 @@ static void create_device(const struct pv_prog_gpu_options *options, struct pv_p
     };
 
     v12.pNext = &v13;
+    info.enabledExtensionCount = choose_extensions(options, gpu, extensions);
     PV_PROG_VK(vkCreateDevice(gpu->physical, &info, NULL, &gpu->device));
     for (uint32_t i = 0; i < gpu->queue_count; i++) {
         vkGetDeviceQueue(gpu->device, gpu->queue_family, i, &gpu->queues[i]);

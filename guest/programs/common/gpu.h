@@ -13,6 +13,8 @@
 
 /* More queues than this bring no new coverage, and each costs Venus one of 63 timelines. */
 #define PV_PROG_QUEUES_MAX 4u
+/* More than any program asks for. */
+#define PV_PROG_OPTIONAL_MAX 16u
 
 struct pv_prog_gpu_options {
     const char *name;                     /* of the program */
@@ -21,6 +23,8 @@ struct pv_prog_gpu_options {
     bool quiet;                           /* print no "info" lines */
     const char *const *device_extensions; /* all required; NULL if extension_count is 0 */
     uint32_t extension_count;
+    const char *const *optional_extensions; /* enabled where the device has them */
+    uint32_t optional_count;                /* at most PV_PROG_OPTIONAL_MAX */
 };
 
 struct pv_prog_gpu {
@@ -41,6 +45,7 @@ struct pv_prog_gpu {
     uint32_t queue_count;
     VkQueue queue;      /* queues[0] */
     VkCommandPool pool; /* of queue_family; used by the thread that opened the device */
+    uint32_t optional_found; /* bit i: options->optional_extensions[i] is enabled */
     uint32_t validation_message_count;
 };
 

@@ -59,7 +59,7 @@ void pv_prog_scene_transform_solid(VkExtent2D extent_px, uint32_t frame, float r
     const double near = 1.0;
     const double far = 10.0;
     const double distance = 4.5;
-    const double zoom = 2.4;
+    const double zoom = 2.1;
     double cy;
     double sy;
     double cx;
