@@ -97,8 +97,7 @@ static void create_pipeline(struct pv_prog_gpu *gpu, const uint32_t *code, size_
     PV_PROG_VK(vkCreatePipelineLayout(gpu->device, &layout_info, NULL, ret_layout));
     info.layout = *ret_layout;
     info.stage.module = pv_prog_shader_create(gpu, code, code_bytes);
-    PV_PROG_VK(
-        vkCreateComputePipelines(gpu->device, VK_NULL_HANDLE, 1, &info, NULL, ret_pipeline));
+    PV_PROG_VK(vkCreateComputePipelines(gpu->device, VK_NULL_HANDLE, 1, &info, NULL, ret_pipeline));
     vkDestroyShaderModule(gpu->device, info.stage.module, NULL);
 }
 
@@ -206,8 +205,7 @@ void pv_prog_compute_sets(struct pv_prog_gpu *gpu, const char *name)
     struct pv_prog_digest digest = pv_prog_digest_start();
 
     for (uint32_t i = 0; i < 3; i++) {
-        pv_prog_buffer_create_host(gpu, LANES * 4, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT,
-                                   &sources[i]);
+        pv_prog_buffer_create_host(gpu, LANES * 4, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT, &sources[i]);
         fill_words(sources[i].mapped, LANES, i + 1);
     }
     for (uint32_t i = 0; i < 2; i++) {

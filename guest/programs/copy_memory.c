@@ -146,8 +146,8 @@ void pv_prog_copy_remap(struct pv_prog_gpu *gpu, const char *name)
         uint32_t part = (n * 3 + 1) % PARTS;
         uint32_t *words;
 
-        PV_PROG_VK(vkMapMemory(gpu->device, memory, part * PART_BYTES, PART_BYTES, 0,
-                               (void **)&words));
+        PV_PROG_VK(
+            vkMapMemory(gpu->device, memory, part * PART_BYTES, PART_BYTES, 0, (void **)&words));
         for (uint32_t i = 0; i < PART_BYTES / 4; i++) {
             words[i] = want[part * PART_BYTES / 4 + i] = i * 77u + part;
         }

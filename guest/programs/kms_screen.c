@@ -123,8 +123,8 @@ void pv_prog_kms_buffer_create(const struct pv_prog_kms_screen *screen,
     }
     handles[0] = ret_buffer->handle;
     if (drmModeAddFB2(screen->fd, layout->extent_px.width, layout->extent_px.height,
-                      DRM_FORMAT_XRGB8888, handles, pitches, offsets,
-                      &ret_buffer->framebuffer_id, 0)
+                      DRM_FORMAT_XRGB8888, handles, pitches, offsets, &ret_buffer->framebuffer_id,
+                      0)
         != 0) {
         pv_prog_fail("ADDFB2 of %ux%u, pitch %u, offset %u: %s", layout->extent_px.width,
                      layout->extent_px.height, pitches[0], offsets[0], strerror(errno));

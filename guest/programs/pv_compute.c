@@ -52,10 +52,10 @@ static void stage_open(struct pv_prog_gpu *gpu, const struct pv_prog_kernel_opti
 
     pv_prog_buffer_create_host(gpu, source_words * 4, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT,
                                &ret_stage->source);
-    pv_prog_buffer_create_host(
-        gpu, target_words * 4,
-        VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_INDIRECT_BUFFER_BIT,
-        &ret_stage->target);
+    pv_prog_buffer_create_host(gpu, target_words * 4,
+                               VK_BUFFER_USAGE_STORAGE_BUFFER_BIT
+                                   | VK_BUFFER_USAGE_INDIRECT_BUFFER_BIT,
+                               &ret_stage->target);
     words = ret_stage->source.mapped;
     for (uint32_t i = 0; i < source_words; i++) {
         words[i] = source_word(i);
@@ -241,8 +241,8 @@ static void run_special(struct pv_prog_gpu *gpu, const char *name)
         pv_prog_kernel_create(gpu, &options, &kernel);
         pv_prog_kernel_bind(gpu, &kernel, buffers, 1);
         for (uint32_t i = 0; i < 1024; i++) {
-            uint32_t x = i * c->factor + (uint32_t)c->offset + (uint32_t)((float)i * c->ratio)
-                         + c->width;
+            uint32_t x =
+                i * c->factor + (uint32_t)c->offset + (uint32_t)((float)i * c->ratio) + c->width;
 
             want[i] = c->negate ? ~x : x;
         }
@@ -338,9 +338,9 @@ static void run_chain(struct pv_prog_gpu *gpu, const char *name)
 
 int main(int argc, char **argv)
 {
-    static const char usage[] = "usage: pv-compute [options]\n"
-                                "Run compute shaders and compare them with the CPU.\n\n"
-        PV_PROG_OPTION_HELP_TEXT;
+    static const char usage[] =
+        "usage: pv-compute [options]\n"
+        "Run compute shaders and compare them with the CPU.\n\n" PV_PROG_OPTION_HELP_TEXT;
     static const struct pv_prog_case cases[] = {
         {"mix", run_mix},
         {"float", run_float},

@@ -174,9 +174,9 @@ static void run_buffer(struct pv_prog_gpu *gpu, const char *name)
 
 int main(int argc, char **argv)
 {
-    static const char usage[] = "usage: pv-copy [options]\n"
-                                "Copy, fill, blit and clear, and compare with the CPU.\n\n"
-        PV_PROG_OPTION_HELP_TEXT;
+    static const char usage[] =
+        "usage: pv-copy [options]\n"
+        "Copy, fill, blit and clear, and compare with the CPU.\n\n" PV_PROG_OPTION_HELP_TEXT;
     static const struct pv_prog_case cases[] = {
         {"fill", run_fill},
         {"update", run_update},

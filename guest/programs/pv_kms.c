@@ -135,8 +135,7 @@ struct show {
     VkFence fence;
 };
 
-static void show_open(struct pv_prog_gpu *gpu, const struct request *request,
-                      struct show *ret_show)
+static void show_open(struct pv_prog_gpu *gpu, const struct request *request, struct show *ret_show)
 {
     const VkCommandBufferAllocateInfo commands_info = {
         .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,

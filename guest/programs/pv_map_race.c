@@ -236,8 +236,8 @@ int main(int argc, char **argv)
     static const char usage[] =
         "usage: pv-map-race [options]\n"
         "Map memory for the first time while the GPU writes it, and miss no write.\n\n"
-        "  --trials N       maps per case, spread over the time of the work (default 24)\n"
-        PV_PROG_OPTION_HELP_TEXT;
+        "  --trials N       maps per case, spread over the time of the work (default "
+        "24)\n" PV_PROG_OPTION_HELP_TEXT;
     static const struct pv_prog_case cases[] = {
         {"shader", run_shader},
         {"fill", run_fill},

@@ -93,9 +93,9 @@ static void run_occlusion(struct pv_prog_gpu *gpu, const char *name)
     draw_counted(gpu, pool, precise ? VK_QUERY_CONTROL_PRECISE_BIT : 0);
     PV_PROG_VK(vkGetQueryPoolResults(gpu->device, pool, 0, QUERIES, sizeof(plain), plain, 8,
                                      VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT));
-    PV_PROG_VK(vkGetQueryPoolResults(gpu->device, pool, 0, QUERIES, sizeof(with), with, 16,
-                                     VK_QUERY_RESULT_64_BIT
-                                         | VK_QUERY_RESULT_WITH_AVAILABILITY_BIT));
+    PV_PROG_VK(
+        vkGetQueryPoolResults(gpu->device, pool, 0, QUERIES, sizeof(with), with, 16,
+                              VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WITH_AVAILABILITY_BIT));
     memset(narrow, 0x5a, sizeof(narrow));
     PV_PROG_VK(vkGetQueryPoolResults(gpu->device, pool, 2, QUERIES - 2, sizeof(narrow[0]) * 6,
                                      narrow, sizeof(narrow[0]),
@@ -162,8 +162,8 @@ static void expect_unavailable(struct pv_prog_gpu *gpu, const char *name, VkQuer
         pv_prog_fail("case %s: %s, query %u gave VkResult %d and availability %llu", name, when,
                      query, (int)result, (unsigned long long)words[1]);
     }
-    result = vkGetQueryPoolResults(gpu->device, pool, query, 1, 8, words, 8,
-                                   VK_QUERY_RESULT_64_BIT);
+    result =
+        vkGetQueryPoolResults(gpu->device, pool, query, 1, 8, words, 8, VK_QUERY_RESULT_64_BIT);
     if (result != VK_NOT_READY) {
         pv_prog_fail("case %s: %s, query %u gave VkResult %d", name, when, query, (int)result);
     }
@@ -179,8 +179,8 @@ static void run_reset(struct pv_prog_gpu *gpu, const char *name)
     expect_unavailable(gpu, name, pool, 3, "after the first reset");
     for (uint32_t round = 0; round < 2; round++) {
         draw_counted(gpu, pool, 0);
-        PV_PROG_VK(vkGetQueryPoolResults(gpu->device, pool, 1, 1, 8, &value, 8,
-                                         VK_QUERY_RESULT_64_BIT));
+        PV_PROG_VK(
+            vkGetQueryPoolResults(gpu->device, pool, 1, 1, 8, &value, 8, VK_QUERY_RESULT_64_BIT));
         expect_samples(name, value, 1, false);
         if (round == 0) {
             vkResetQueryPool(gpu->device, pool, 0, 4);
@@ -189,8 +189,8 @@ static void run_reset(struct pv_prog_gpu *gpu, const char *name)
         }
         expect_unavailable(gpu, name, pool, 0, "after a reset");
         expect_unavailable(gpu, name, pool, 3, "after a reset");
-        PV_PROG_VK(vkGetQueryPoolResults(gpu->device, pool, 5, 1, 8, &value, 8,
-                                         VK_QUERY_RESULT_64_BIT));
+        PV_PROG_VK(
+            vkGetQueryPoolResults(gpu->device, pool, 5, 1, 8, &value, 8, VK_QUERY_RESULT_64_BIT));
         expect_samples(name, value, 5, false);
         vkResetQueryPool(gpu->device, pool, 0, QUERIES);
     }
@@ -277,10 +277,9 @@ static void run_statistics(struct pv_prog_gpu *gpu, const char *name)
     pool = create_pool(gpu, VK_QUERY_TYPE_PIPELINE_STATISTICS, QUERIES, flags);
     reset_by_command(gpu, pool, 0, QUERIES);
     draw_counted(gpu, pool, 0);
-    PV_PROG_VK(vkGetQueryPoolResults(gpu->device, pool, 0, QUERIES, sizeof(results), results,
-                                     sizeof(results[0]),
-                                     VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT
-                                         | VK_QUERY_RESULT_WITH_AVAILABILITY_BIT));
+    PV_PROG_VK(vkGetQueryPoolResults(
+        gpu->device, pool, 0, QUERIES, sizeof(results), results, sizeof(results[0]),
+        VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT | VK_QUERY_RESULT_WITH_AVAILABILITY_BIT));
     for (uint32_t i = 0; i < QUERIES; i++) {
         if (results[i].vertices != i * 4 || results[i].primitives != i * 2
             || results[i].fragments < i * CELL_SAMPLES || results[i].available == 0) {
@@ -297,9 +296,9 @@ static void run_statistics(struct pv_prog_gpu *gpu, const char *name)
 
 int main(int argc, char **argv)
 {
-    static const char usage[] = "usage: pv-query [options]\n"
-                                "Count samples, take times and statistics in all ways.\n\n"
-        PV_PROG_OPTION_HELP_TEXT;
+    static const char usage[] =
+        "usage: pv-query [options]\n"
+        "Count samples, take times and statistics in all ways.\n\n" PV_PROG_OPTION_HELP_TEXT;
     static const struct pv_prog_case cases[] = {
         {"occlusion", run_occlusion},   {"copy", run_copy},
         {"reset", run_reset},           {"timestamps", run_timestamps},

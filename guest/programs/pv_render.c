@@ -93,8 +93,8 @@ static void check_picture(const char *name, const uint32_t *pixels)
         drawn += pixels[i] != BACKGROUND ? 1 : 0;
     }
     if (pixels[0] != BACKGROUND || pixels[SIDE * SIDE - 1] != BACKGROUND) {
-        pv_prog_fail("case %s: a corner is 0x%08x, expected the background 0x%08x", name,
-                     pixels[0], BACKGROUND);
+        pv_prog_fail("case %s: a corner is 0x%08x, expected the background 0x%08x", name, pixels[0],
+                     BACKGROUND);
     }
     if (pixels[(SIDE / 2) * SIDE + SIDE / 2] == BACKGROUND || drawn < SIDE * SIDE / 6
         || drawn > SIDE * SIDE * 5 / 6) {
@@ -118,8 +118,7 @@ static void run_ways(struct pv_prog_gpu *gpu, const char *name, const struct way
     pv_prog_digest_add(&digest, pixels[0], sizeof(pixels[0]));
     pv_prog_case_digest(name, digest);
     if (dump_path != NULL && strcmp(name, dump_case) == 0) {
-        pv_prog_ppm_write(dump_path, pixels[0], (VkExtent2D){SIDE, SIDE},
-                          VK_FORMAT_R8G8B8A8_UNORM);
+        pv_prog_ppm_write(dump_path, pixels[0], (VkExtent2D){SIDE, SIDE}, VK_FORMAT_R8G8B8A8_UNORM);
     }
 }
 
@@ -157,11 +156,10 @@ static void run_multisampled(struct pv_prog_gpu *gpu, const char *name)
 
 int main(int argc, char **argv)
 {
-    static const char usage[] =
-        "usage: pv-render [options]\n"
-        "Draw off screen in many ways and check the pictures.\n\n"
-        "  --dump FILE.ppm  write the picture of \"cube\", or of the scene that --only names\n"
-        PV_PROG_OPTION_HELP_TEXT;
+    static const char usage[] = "usage: pv-render [options]\n"
+                                "Draw off screen in many ways and check the pictures.\n\n"
+                                "  --dump FILE.ppm  write the picture of \"cube\", or of the scene "
+                                "that --only names\n" PV_PROG_OPTION_HELP_TEXT;
     static const struct pv_prog_case cases[] = {
         {"triangle", run_triangle},
         {"cube", run_cube},

@@ -440,9 +440,9 @@ static void run_events(struct pv_prog_gpu *gpu, const char *name)
 
 int main(int argc, char **argv)
 {
-    static const char usage[] = "usage: pv-timeline [options]\n"
-                                "Wait and signal in all ways; a lost signal is a failure.\n\n"
-        PV_PROG_OPTION_HELP_TEXT;
+    static const char usage[] =
+        "usage: pv-timeline [options]\n"
+        "Wait and signal in all ways; a lost signal is a failure.\n\n" PV_PROG_OPTION_HELP_TEXT;
     static const struct pv_prog_case cases[] = {
         {"host", run_host},
         {"wait-first", run_wait_first},

@@ -62,8 +62,8 @@ void pv_prog_render_huge(struct pv_prog_gpu *gpu, const char *name)
 }
 
 /* Expect `count` instances from `cell` on, as shaders/grid.vert colours them. */
-static void want_instances(struct pv_prog_grid *grid, uint32_t cell, uint32_t count,
-                           uint32_t color, uint32_t first_instance)
+static void want_instances(struct pv_prog_grid *grid, uint32_t cell, uint32_t count, uint32_t color,
+                           uint32_t first_instance)
 {
     for (uint32_t i = first_instance; i < first_instance + count; i++) {
         grid->want[cell + i] = color + i * PV_PROG_GRID_COLOR_STEP;
@@ -74,12 +74,13 @@ static void want_instances(struct pv_prog_grid *grid, uint32_t cell, uint32_t co
 void pv_prog_render_indirect(struct pv_prog_gpu *gpu, const char *name)
 {
     enum { ROW = PV_PROG_GRID_SIDE, COUNTED_AT = 256, COUNT_AT = 512 };
-    const bool multiple = gpu->enabled.core.multiDrawIndirect
-                          && gpu->enabled.core.drawIndirectFirstInstance;
+    const bool multiple =
+        gpu->enabled.core.multiDrawIndirect && gpu->enabled.core.drawIndirectFirstInstance;
     const bool counted = multiple && gpu->enabled.v12.drawIndirectCount;
-    const VkDrawIndirectCommand plain[4] = {
-        {4, ROW, 0, 0}, {4, ROW / 2, 0, multiple ? ROW * 2 : 0}, {0, 0, 0, 0},
-        {4, 3, 0, multiple ? ROW * 3 : 0}};
+    const VkDrawIndirectCommand plain[4] = {{4, ROW, 0, 0},
+                                            {4, ROW / 2, 0, multiple ? ROW * 2 : 0},
+                                            {0, 0, 0, 0},
+                                            {4, 3, 0, multiple ? ROW * 3 : 0}};
     const VkDrawIndexedIndirectCommand indexed = {4, ROW, 2, 0, 0};
     static const uint16_t indices[] = {9, 9, 0, 1, 2, 3};
     struct pv_prog_grid grid;

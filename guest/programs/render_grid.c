@@ -12,10 +12,10 @@
 #include "grid_set_frag.h"
 #include "grid_vert.h"
 
-#define CELL_PX   8u
-#define SIDE_PX   (PV_PROG_GRID_SIDE * CELL_PX)
-#define PIXELS    (SIDE_PX * SIDE_PX)
-#define EXTENT    ((VkExtent2D){SIDE_PX, SIDE_PX})
+#define CELL_PX 8u
+#define SIDE_PX (PV_PROG_GRID_SIDE * CELL_PX)
+#define PIXELS  (SIDE_PX * SIDE_PX)
+#define EXTENT  ((VkExtent2D){SIDE_PX, SIDE_PX})
 
 static VkPipeline create_pipeline(struct pv_prog_gpu *gpu, const struct pv_prog_grid *grid,
                                   bool with_set, uint32_t mask)

@@ -32,8 +32,8 @@ static void churn(struct worker *worker)
     for (uint32_t n = 0; n < 20; n++) {
         struct pv_prog_buffer buffer;
 
-        pv_prog_buffer_create_host(worker->gpu, 4096 + n * 512,
-                                   VK_BUFFER_USAGE_STORAGE_BUFFER_BIT, &buffer);
+        pv_prog_buffer_create_host(worker->gpu, 4096 + n * 512, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT,
+                                   &buffer);
         memset(buffer.mapped, (int)n, buffer.size_bytes);
         pv_prog_buffer_destroy(worker->gpu, &buffer);
     }

@@ -98,8 +98,8 @@ VkPipeline pv_prog_draw_pipeline_create(const struct pv_prog_gpu *gpu,
 
 void pv_prog_draw_set_area(VkCommandBuffer commands, VkExtent2D extent_px)
 {
-    const VkViewport viewport = {
-        0.0f, 0.0f, (float)extent_px.width, (float)extent_px.height, 0.0f, 1.0f};
+    const VkViewport viewport = {0.0f, 0.0f, (float)extent_px.width, (float)extent_px.height,
+                                 0.0f, 1.0f};
     const VkRect2D scissor = {{0, 0}, extent_px};
 
     vkCmdSetViewport(commands, 0, 1, &viewport);

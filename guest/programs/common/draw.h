@@ -17,7 +17,7 @@ struct pv_prog_draw_options {
     size_t vertex_code_bytes;
     const uint32_t *fragment_code;
     size_t fragment_code_bytes;
-    const VkSpecializationInfo *fragment_specialization; /* NULL if none */
+    const VkSpecializationInfo *fragment_specialization;      /* NULL if none */
     const VkPipelineVertexInputStateCreateInfo *vertex_input; /* NULL: no buffers */
     VkPrimitiveTopology topology;
     VkPipelineLayout layout;

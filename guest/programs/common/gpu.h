@@ -43,8 +43,8 @@ struct pv_prog_gpu {
     VkQueueFamilyProperties family;
     VkQueue queues[PV_PROG_QUEUES_MAX]; /* all of queue_family */
     uint32_t queue_count;
-    VkQueue queue;      /* queues[0] */
-    VkCommandPool pool; /* of queue_family; used by the thread that opened the device */
+    VkQueue queue;           /* queues[0] */
+    VkCommandPool pool;      /* of queue_family; used by the thread that opened the device */
     uint32_t optional_found; /* bit i: options->optional_extensions[i] is enabled */
     uint32_t validation_message_count;
 };

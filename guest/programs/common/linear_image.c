@@ -269,8 +269,7 @@ void pv_prog_linear_image_import(const struct pv_prog_gpu *gpu,
     requirements.memoryTypeBits &= properties.memoryTypeBits;
     if (requirements.size > layout->size_bytes) {
         pv_prog_fail("the imported image needs %llu bytes, the exported one has %llu",
-                     (unsigned long long)requirements.size,
-                     (unsigned long long)layout->size_bytes);
+                     (unsigned long long)requirements.size, (unsigned long long)layout->size_bytes);
     }
     requirements.size = layout->size_bytes;
     ret_image->memory = pv_prog_memory_allocate(
@@ -280,8 +279,7 @@ void pv_prog_linear_image_import(const struct pv_prog_gpu *gpu,
 }
 
 static void transfer(VkCommandBuffer commands, const struct pv_prog_linear_image *image,
-                     VkImageLayout old_layout, VkImageLayout new_layout, uint32_t from,
-                     uint32_t to)
+                     VkImageLayout old_layout, VkImageLayout new_layout, uint32_t from, uint32_t to)
 {
     const VkImageMemoryBarrier2 barrier = {
         .sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER_2,
@@ -321,8 +319,7 @@ void pv_prog_linear_image_acquire(const struct pv_prog_gpu *gpu, VkCommandBuffer
              gpu->queue_family);
 }
 
-void pv_prog_linear_image_destroy(const struct pv_prog_gpu *gpu,
-                                  struct pv_prog_linear_image *image)
+void pv_prog_linear_image_destroy(const struct pv_prog_gpu *gpu, struct pv_prog_linear_image *image)
 {
     vkDestroyImageView(gpu->device, image->view, NULL);
     vkDestroyImage(gpu->device, image->image, NULL);

@@ -58,8 +58,8 @@ void pv_prog_buffer_create(const struct pv_prog_gpu *gpu, VkDeviceSize size_byte
         pv_prog_memory_allocate(gpu, &requirements, wanted, has_address ? &flags : NULL);
     PV_PROG_VK(vkBindBufferMemory(gpu->device, ret_buffer->buffer, ret_buffer->memory, 0));
     if ((wanted & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) != 0) {
-        PV_PROG_VK(vkMapMemory(gpu->device, ret_buffer->memory, 0, VK_WHOLE_SIZE, 0,
-                               &ret_buffer->mapped));
+        PV_PROG_VK(
+            vkMapMemory(gpu->device, ret_buffer->memory, 0, VK_WHOLE_SIZE, 0, &ret_buffer->mapped));
     }
     if (has_address) {
         const VkBufferDeviceAddressInfo address = {
@@ -74,10 +74,10 @@ void pv_prog_buffer_create(const struct pv_prog_gpu *gpu, VkDeviceSize size_byte
 void pv_prog_buffer_create_host(const struct pv_prog_gpu *gpu, VkDeviceSize size_bytes,
                                 VkBufferUsageFlags usage, struct pv_prog_buffer *ret_buffer)
 {
-    pv_prog_buffer_create(
-        gpu, size_bytes,
-        usage | VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
-        PV_PROG_MEMORY_HOST, ret_buffer);
+    pv_prog_buffer_create(gpu, size_bytes,
+                          usage | VK_BUFFER_USAGE_TRANSFER_SRC_BIT
+                              | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
+                          PV_PROG_MEMORY_HOST, ret_buffer);
 }
 
 void pv_prog_buffer_destroy(const struct pv_prog_gpu *gpu, struct pv_prog_buffer *buffer)
@@ -118,8 +118,7 @@ void pv_prog_image_create(const struct pv_prog_gpu *gpu,
         .extent = {options->extent_px.width, options->extent_px.height, depth},
         .mipLevels = options->mip_count == 0 ? 1 : options->mip_count,
         .arrayLayers = options->layer_count == 0 ? 1 : options->layer_count,
-        .samples =
-            options->sample_count == 0 ? 1 : (VkSampleCountFlagBits)options->sample_count,
+        .samples = options->sample_count == 0 ? 1 : (VkSampleCountFlagBits)options->sample_count,
         .tiling = options->tiling,
         .usage = options->usage,
         .initialLayout = VK_IMAGE_LAYOUT_UNDEFINED,
@@ -134,11 +133,11 @@ void pv_prog_image_create(const struct pv_prog_gpu *gpu,
     ret_image->aspect = options->aspect == 0 ? VK_IMAGE_ASPECT_COLOR_BIT : options->aspect;
     PV_PROG_VK(vkCreateImage(gpu->device, &info, NULL, &ret_image->image));
     vkGetImageMemoryRequirements(gpu->device, ret_image->image, &requirements);
-    ret_image->memory = pv_prog_memory_allocate(
-        gpu, &requirements,
-        options->tiling == VK_IMAGE_TILING_LINEAR ? PV_PROG_MEMORY_HOST
-                                                  : VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT,
-        NULL);
+    ret_image->memory = pv_prog_memory_allocate(gpu, &requirements,
+                                                options->tiling == VK_IMAGE_TILING_LINEAR
+                                                    ? PV_PROG_MEMORY_HOST
+                                                    : VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT,
+                                                NULL);
     PV_PROG_VK(vkBindImageMemory(gpu->device, ret_image->image, ret_image->memory, 0));
     if ((options->usage & ~viewless) != 0) {
         create_view(gpu, info.imageType, ret_image);

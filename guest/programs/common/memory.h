@@ -25,11 +25,11 @@ struct pv_prog_buffer {
 
 struct pv_prog_image_options {
     VkFormat format;
-    VkExtent3D extent_px;     /* depth 0 means 1 */
-    uint32_t mip_count;       /* 0 means 1 */
-    uint32_t layer_count;     /* 0 means 1; more make an array view */
-    uint32_t sample_count;    /* 0 means 1 */
-    VkImageTiling tiling;     /* OPTIMAL if left zero */
+    VkExtent3D extent_px;  /* depth 0 means 1 */
+    uint32_t mip_count;    /* 0 means 1 */
+    uint32_t layer_count;  /* 0 means 1; more make an array view */
+    uint32_t sample_count; /* 0 means 1 */
+    VkImageTiling tiling;  /* OPTIMAL if left zero */
     VkImageUsageFlags usage;
     VkImageAspectFlags aspect; /* 0 means COLOR */
 };

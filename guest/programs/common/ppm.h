@@ -12,7 +12,6 @@
  * pixels      rows of extent_px.width pixels of 4 bytes, tightly packed, borrowed for the call
  * format      B8G8R8A8 or R8G8B8A8, UNORM; alpha is dropped
  */
-void pv_prog_ppm_write(const char *path, const void *pixels, VkExtent2D extent_px,
-                       VkFormat format);
+void pv_prog_ppm_write(const char *path, const void *pixels, VkExtent2D extent_px, VkFormat format);
 
 #endif

@@ -287,8 +287,8 @@ static void begin_dynamic(struct pv_prog_scene *scene, VkCommandBuffer commands,
     vkCmdBeginRendering(commands, &info);
 }
 
-static void begin_pass(struct pv_prog_scene *scene, VkCommandBuffer commands,
-                       uint32_t target_index, bool secondary)
+static void begin_pass(struct pv_prog_scene *scene, VkCommandBuffer commands, uint32_t target_index,
+                       bool secondary)
 {
     const VkClearValue clears[3] = {
         background(), {.depthStencil = {1.0f, 0}}, {.depthStencil = {0.0f, 0}}};
@@ -353,8 +353,7 @@ void pv_prog_scene_draw(struct pv_prog_scene *scene, VkCommandBuffer commands,
 }
 
 void pv_prog_scene_draw_secondary(struct pv_prog_scene *scene, VkCommandBuffer commands,
-                                  VkCommandBuffer secondary, uint32_t target_index,
-                                  uint32_t frame)
+                                  VkCommandBuffer secondary, uint32_t target_index, uint32_t frame)
 {
     const VkCommandBufferInheritanceRenderingInfo rendering = {
         .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_INHERITANCE_RENDERING_INFO,

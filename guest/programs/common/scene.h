@@ -32,8 +32,8 @@ struct pv_prog_scene_options {
     enum pv_prog_scene_kind kind;
     VkFormat color_format;
     VkExtent2D extent_px;
-    uint32_t sample_count;  /* 0 means 1; more are resolved into the target */
-    bool dynamic_rendering; /* or else a render pass and framebuffers */
+    uint32_t sample_count;                      /* 0 means 1; more are resolved into the target */
+    bool dynamic_rendering;                     /* or else a render pass and framebuffers */
     const struct pv_prog_scene_target *targets; /* borrowed while the scene lives */
     uint32_t target_count;                      /* 1 .. PV_PROG_SCENE_TARGETS_MAX */
 };
@@ -63,7 +63,6 @@ void pv_prog_scene_draw(struct pv_prog_scene *scene, VkCommandBuffer commands,
  * secondary      allocated by the caller as SECONDARY, in the initial state; recorded here
  */
 void pv_prog_scene_draw_secondary(struct pv_prog_scene *scene, VkCommandBuffer commands,
-                                  VkCommandBuffer secondary, uint32_t target_index,
-                                  uint32_t frame);
+                                  VkCommandBuffer secondary, uint32_t target_index, uint32_t frame);
 
 #endif

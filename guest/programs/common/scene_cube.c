@@ -70,8 +70,7 @@ static void write_texture(uint8_t *pixels)
         const uint32_t y = i / TEXTURE_SIDE;
         const int dx = (int)x * 2 - (int)TEXTURE_SIDE + 1;
         const int dy = (int)y * 2 - (int)TEXTURE_SIDE + 1;
-        const bool edge =
-            x < 4 || y < 4 || x >= TEXTURE_SIDE - 4 || y >= TEXTURE_SIDE - 4;
+        const bool edge = x < 4 || y < 4 || x >= TEXTURE_SIDE - 4 || y >= TEXTURE_SIDE - 4;
         uint8_t grey = ((x / 8 + y / 8) & 1) != 0 ? 230 : 110;
 
         if (dx * dx + dy * dy < 24 * 24 || edge) {
@@ -150,10 +149,8 @@ static void create_set(struct pv_prog_gpu *gpu, struct pv_prog_scene_cube *cube)
         },
     };
 
-    PV_PROG_VK(
-        vkCreateDescriptorSetLayout(gpu->device, &layout_info, NULL, &cube->set_layout));
-    PV_PROG_VK(
-        vkCreateDescriptorPool(gpu->device, &pool_info, NULL, &cube->descriptor_pool));
+    PV_PROG_VK(vkCreateDescriptorSetLayout(gpu->device, &layout_info, NULL, &cube->set_layout));
+    PV_PROG_VK(vkCreateDescriptorPool(gpu->device, &pool_info, NULL, &cube->descriptor_pool));
     set_info.descriptorPool = cube->descriptor_pool;
     PV_PROG_VK(vkAllocateDescriptorSets(gpu->device, &set_info, &cube->set));
     writes[0].dstSet = cube->set;
