@@ -11,7 +11,7 @@
 #include "common/memory.h"
 #include "common/report.h"
 
-enum { WORDS = 64 * 1024, ROUNDS = 8, TIMEOUT_MS = 10000 };
+enum { WORDS = 64 * 1024, ROUNDS = 8, TIMEOUT_MS = 30000 };
 
 /* A sync file becomes readable when its work is over; -1 means that it already is. */
 static void expect_signalled(const char *name, int fd)

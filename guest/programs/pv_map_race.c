@@ -29,7 +29,7 @@ enum {
     COUNT_ROUNDS = 24,
 };
 
-static uint32_t trial_count = 24; /* --trials */
+static uint32_t trial_count = 16; /* --trials */
 
 enum work_kind {
     WORK_SHADER, /* each word once, by a shader */

@@ -12,8 +12,8 @@
 #include "common/gpu.h"
 #include "common/memory.h"
 
-/* Ten seconds: a wait that takes longer is a hang, and is said to be one. */
-#define PV_PROG_WAIT_NS UINT64_C(10000000000)
+/* Thirty seconds, for slow guests with many programs at once: a wait that takes longer is a hang, and is said to be one. */
+#define PV_PROG_WAIT_NS UINT64_C(30000000000)
 
 /* Start recording a one-time command buffer of gpu->pool. Ended by pv_prog_commands_run. */
 VkCommandBuffer pv_prog_commands_begin(const struct pv_prog_gpu *gpu);
