@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rows. A new item starts here: a row with its trigger, then the code that asks for it. Triggers
- * look at what a driver reports, never at its name.
+ * The rows. A new item starts here: a row with its trigger, then the code that asks for it.
+ * Triggers look at what a driver reports, never at its name.
  */
 #include "vkhost/items.h"
 
 #include <string.h>
-
-/* What a guest may see of a queue family: commands that the codec carries. */
-#define GUEST_QUEUE_FLAGS                                                                          \
-    ((VkQueueFlags)(VK_QUEUE_GRAPHICS_BIT | VK_QUEUE_COMPUTE_BIT | VK_QUEUE_TRANSFER_BIT           \
-                    | VK_QUEUE_SPARSE_BINDING_BIT))
 
 static bool device_is_cpu(const struct pv_vkhost_facts *facts)
 {
@@ -25,7 +20,7 @@ static bool name_is_refused(const struct pv_vkhost_facts *facts)
 static bool queues_have_more(const struct pv_vkhost_facts *facts)
 {
     for (uint32_t i = 0; i < facts->queue_family_count; i++) {
-        if ((facts->queue_families[i].queueFlags & ~GUEST_QUEUE_FLAGS) != 0) {
+        if ((facts->queue_families[i].queueFlags & ~PV_VKHOST_ITEMS_QUEUE_FLAGS) != 0) {
             return true;
         }
     }
@@ -147,8 +142,8 @@ static const struct pv_vkhost_item items[] = {
      "not listed", "window systems live in the guest"},
     {PV_VKHOST_ITEM_HIDDEN, PV_VKHOST_ITEM_ID_NONE, 0, "VK_EXT_swapchain_maintenance1", NULL,
      listed, "not listed", "window systems live in the guest"},
-    {PV_VKHOST_ITEM_HIDDEN, PV_VKHOST_ITEM_ID_NONE, 0, "VK_KHR_portability_subset",
-     is_portability, listed, "enabled on the host", "Mesa has no encoding for it"},
+    {PV_VKHOST_ITEM_HIDDEN, PV_VKHOST_ITEM_ID_NONE, 0, "VK_KHR_portability_subset", is_portability,
+     listed, "enabled on the host", "Mesa has no encoding for it"},
 
     /* ---- features ---- */
     {PV_VKHOST_ITEM_FEATURE, PV_VKHOST_ITEM_ID_NONE, 0, "protectedMemory", NULL, "always",

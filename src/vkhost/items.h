@@ -12,6 +12,11 @@
 
 #include "vkhost/facts.h"
 
+/* What a guest may see of a queue family: commands that the codec carries. */
+#define PV_VKHOST_ITEMS_QUEUE_FLAGS                                                                \
+    ((VkQueueFlags)(VK_QUEUE_GRAPHICS_BIT | VK_QUEUE_COMPUTE_BIT | VK_QUEUE_TRANSFER_BIT           \
+                    | VK_QUEUE_SPARSE_BINDING_BIT))
+
 enum pv_vkhost_item_kind {
     PV_VKHOST_ITEM_EXTENSION, /* listed for the guest and implemented by us; host's one not used */
     PV_VKHOST_ITEM_HIDDEN,    /* an extension that the guest is not shown */

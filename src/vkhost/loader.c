@@ -57,8 +57,8 @@ int pv_vkhost_loader_init(PFN_vkGetInstanceProcAddr get_instance_proc_addr,
         || loader.api_version < VK_API_VERSION_1_1) {
         return -ENOTSUP;
     }
-    loader.has_portability = extension_is_listed(enumerate_extensions,
-                                                 VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME);
+    loader.has_portability =
+        extension_is_listed(enumerate_extensions, VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME);
     *ret_loader = loader;
     return 0;
 }
@@ -142,8 +142,8 @@ VkResult pv_vkhost_instance_create(const struct pv_vkhost_loader *loader, uint32
     if (result != VK_SUCCESS) {
         return result;
     }
-    instance.destroy = (PFN_vkDestroyInstance)loader->get_instance_proc_addr(instance.handle,
-                                                                             "vkDestroyInstance");
+    instance.destroy =
+        (PFN_vkDestroyInstance)loader->get_instance_proc_addr(instance.handle, "vkDestroyInstance");
     instance.enumerate_physical_devices =
         (PFN_vkEnumeratePhysicalDevices)loader->get_instance_proc_addr(
             instance.handle, "vkEnumeratePhysicalDevices");
@@ -163,10 +163,9 @@ void pv_vkhost_instance_destroy(struct pv_vkhost_instance *instance)
     memset(instance, 0, sizeof(*instance));
 }
 
-VkResult
-pv_vkhost_instance_devices_list(const struct pv_vkhost_instance *instance,
-                                VkPhysicalDevice ret_devices[PV_VKHOST_LOADER_DEVICES_MAX],
-                                uint32_t *ret_count)
+VkResult pv_vkhost_instance_devices_list(const struct pv_vkhost_instance *instance,
+                                         VkPhysicalDevice ret_devices[PV_VKHOST_LOADER_DEVICES_MAX],
+                                         uint32_t *ret_count)
 {
     VkPhysicalDevice devices[PV_VKHOST_LOADER_DEVICES_MAX];
     uint32_t count = PV_VKHOST_LOADER_DEVICES_MAX;

@@ -47,7 +47,8 @@ static uint32_t export_type_choose(const struct pv_vkhost_facts *facts)
         const VkMemoryPropertyFlags flags = facts->memory.memoryTypes[i].propertyFlags;
         int score;
 
-        if (!pv_vkhost_facts_type_is_importable(facts, i) || !sample_bits_have(facts->linear_type_bits, i)) {
+        if (!pv_vkhost_facts_type_is_importable(facts, i)
+            || !sample_bits_have(facts->linear_type_bits, i)) {
             continue;
         }
         score = ((flags & VK_MEMORY_PROPERTY_HOST_CACHED_BIT) != 0 ? 2 : 0)
@@ -185,9 +186,8 @@ int pv_vkhost_memory_map_init(struct pv_vkhost_memory_map *ret_map,
     return 0;
 }
 
-struct pv_vkhost_memory_backing
-pv_vkhost_memory_backing_get(const struct pv_vkhost_memory_map *map, uint32_t guest_index,
-                             bool external)
+struct pv_vkhost_memory_backing pv_vkhost_memory_backing_get(const struct pv_vkhost_memory_map *map,
+                                                             uint32_t guest_index, bool external)
 {
     if (guest_index >= map->type_count) {
         return (struct pv_vkhost_memory_backing){.kind = PV_VKHOST_MEMORY_NONE};
