@@ -65,4 +65,17 @@ struct pv_vkhost_facts {
 /* Whether the driver lists an extension. name: NUL-terminated. */
 bool pv_vkhost_facts_has_extension(const struct pv_vkhost_facts *facts, const char *name);
 
+/*
+ * Whether host memory type `index` (below memoryTypeCount) has a form that a guest can use: no
+ * flags beyond DEVICE_LOCAL, HOST_*, LAZILY_ALLOCATED.
+ */
+bool pv_vkhost_facts_type_is_plain(const struct pv_vkhost_facts *facts, uint32_t index);
+
+/* Whether pages of ours can stand behind it for a guest: plain, imports worked, HOST_COHERENT. */
+bool pv_vkhost_facts_type_is_importable(const struct pv_vkhost_facts *facts, uint32_t index);
+
+/* The flags that a guest is shown for a plain type: HOST_* only where it is importable. */
+VkMemoryPropertyFlags pv_vkhost_facts_type_guest_flags(const struct pv_vkhost_facts *facts,
+                                                       uint32_t index);
+
 #endif

@@ -12,6 +12,11 @@
 
 #include "vkhost/facts.h"
 
+/* What a guest may see of a queue family: commands that the codec carries. */
+#define PV_VKHOST_ITEMS_QUEUE_FLAGS                                                                \
+    ((VkQueueFlags)(VK_QUEUE_GRAPHICS_BIT | VK_QUEUE_COMPUTE_BIT | VK_QUEUE_TRANSFER_BIT           \
+                    | VK_QUEUE_SPARSE_BINDING_BIT))
+
 enum pv_vkhost_item_kind {
     PV_VKHOST_ITEM_EXTENSION, /* listed for the guest and implemented by us; host's one not used */
     PV_VKHOST_ITEM_HIDDEN,    /* an extension that the guest is not shown */
@@ -21,23 +26,13 @@ enum pv_vkhost_item_kind {
     PV_VKHOST_ITEM_HOST,      /* something that we enable on the host behind the guest's back */
 };
 
-/* Rows that code asks for by name; extensions and hidden extensions need none. */
+/* Rows that code asks for by id; extensions and features are found by kind and name. */
 enum pv_vkhost_item_id {
-    PV_VKHOST_ITEM_ID_NONE, /* rows that are looked up by kind and name only */
+    PV_VKHOST_ITEM_ID_NONE,
     PV_VKHOST_ITEM_ID_DEVICE_TYPE,
     PV_VKHOST_ITEM_ID_DEVICE_NAME,
-    PV_VKHOST_ITEM_ID_API_VERSION,
     PV_VKHOST_ITEM_ID_QUEUE_FLAGS,
-    PV_VKHOST_ITEM_ID_VISIBLE_IMPORTABLE,
-    PV_VKHOST_ITEM_ID_VISIBLE_COHERENT,
-    PV_VKHOST_ITEM_ID_ODD_TYPES,
     PV_VKHOST_ITEM_ID_DEVICE_LOCAL_TYPE,
-    PV_VKHOST_ITEM_ID_EXPORT_TYPE,
-    PV_VKHOST_ITEM_ID_OPTIMAL_ROUTE,
-    PV_VKHOST_ITEM_ID_PROTECTED,
-    PV_VKHOST_ITEM_ID_HOST_IMAGE_COPY,
-    PV_VKHOST_ITEM_ID_MAP_PLACED,
-    PV_VKHOST_ITEM_ID_COUNT,
 };
 
 struct pv_vkhost_item {
