@@ -45,14 +45,14 @@ int pv_os_shm_size(int fd, uint64_t *ret_size_bytes)
     return 0;
 }
 
-<<<<<<< HEAD
 bool pv_os_shm_is_sealed(int fd)
 {
     const int wanted = F_SEAL_SHRINK | F_SEAL_GROW;
     const int seals = fcntl(fd, F_GET_SEALS);
 
     return seals >= 0 && (seals & wanted) == wanted;
-=======
+}
+
 int pv_os_file_id_get(int fd, struct pv_os_file_id *ret_id)
 {
     struct stat status;
@@ -68,7 +68,6 @@ int pv_os_file_id_get(int fd, struct pv_os_file_id *ret_id)
 bool pv_os_file_id_equal(const struct pv_os_file_id *a, const struct pv_os_file_id *b)
 {
     return a->device == b->device && a->inode == b->inode;
->>>>>>> virtio
 }
 
 int pv_os_shm_punch(int fd, uint64_t offset_bytes, uint64_t size_bytes)

@@ -27,10 +27,9 @@ PV_NODISCARD int pv_os_shm_create(const char *name, uint64_t size_bytes, int *re
 /* Size of an fd's file in bytes. Returns 0 or -errno. */
 PV_NODISCARD int pv_os_shm_size(int fd, uint64_t *ret_size_bytes);
 
-<<<<<<< HEAD
 /* Whether the file can neither shrink nor grow, so that mappings of it cannot fault. */
 bool pv_os_shm_is_sealed(int fd);
-=======
+
 /* Names a file beyond any one fd of it: two fds with equal ids share their bytes. */
 struct pv_os_file_id {
     uint64_t device;
@@ -41,7 +40,6 @@ struct pv_os_file_id {
 PV_NODISCARD int pv_os_file_id_get(int fd, struct pv_os_file_id *ret_id);
 
 bool pv_os_file_id_equal(const struct pv_os_file_id *a, const struct pv_os_file_id *b);
->>>>>>> virtio
 
 /* Free the pages of a range and make it read as zeroes. Returns 0 or -errno. */
 PV_NODISCARD int pv_os_shm_punch(int fd, uint64_t offset_bytes, uint64_t size_bytes);

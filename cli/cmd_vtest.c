@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pearvisor vtest: the renderer for programs of this machine, without a VM. With a command, runs it
+ * with stock Mesa's Venus driver connected to us and returns its exit status.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/capset.h"
+#include "cli/commands.h"
+#include "cli/numbers.h"
+#include "cli/places.h"
+#include "os/loop.h"
+#include "os/process.h"
+#include "render/context.h"
+#include "vtest/server.h"
+
+#define PATH_BYTES 108
+#define VARIABLES  8
+
+struct vtest_options {
+    const char *socket;     /* NULL: a private one */
+    const char *client_icd; /* NULL: whatever the loader finds */
+    const char *renderer;
+    const char *log;
+    uint64_t memory_max_bytes;
+    char **command;
+};
+
+struct vtest {
+    struct pv_os_loop *loop;
+    struct pv_base_log log;
+    struct pv_render_backend *backend;
+    struct pv_vtest_server *server;
+    struct pv_os_process child;
+    struct pv_os_source *child_source;
+    struct pv_os_source *signals_source;
+    int signals_fd;
+    char directory[PATH_BYTES];
+    char socket[PATH_BYTES];
+    int status;
+};
+
+static void print_help(FILE *file)
+{
+    (void)fprintf(
+        file,
+        "usage: pearvisor vtest [OPTIONS] [--] [COMMAND...]\n\n"
+        "Serves Vulkan to programs of this machine that use Mesa's Venus driver in vtest mode.\n"
+        "With COMMAND: runs it so connected, and returns its exit status. Without: serves until\n"
+        "interrupted.\n\n"
+        "  --socket PATH       listen here (default: a private path, or /tmp/.virgl_test without\n"
+        "                      COMMAND)\n"
+        "  --client-icd FILE   the Venus driver's ICD file for COMMAND (VK_DRIVER_FILES)\n"
+        "  --memory-limit SIZE memory that one program may allocate (default 64G)\n"
+        "  --renderer PATH     the render worker (default: beside this program)\n"
+        "  --log SPEC          topics and levels, such as venus=debug,render=info\n");
+}
+
+/* Returns 0, or an exit status to leave with; -1 for "leave with success". */
+static int parse(int argc, char **argv, struct vtest_options *ret)
+{
+    static const struct option options[] = {
+        {"socket", required_argument, NULL, 's'},   {"client-icd", required_argument, NULL, 'i'},
+        {"renderer", required_argument, NULL, 'r'}, {"log", required_argument, NULL, 'l'},
+        {"memory-limit", required_argument, NULL, 'm'}, {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    bool good = true;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+        switch (option) {
+        case 's':
+            ret->socket = optarg;
+            break;
+        case 'i':
+            ret->client_icd = optarg;
+            break;
+        case 'r':
+            ret->renderer = optarg;
+            break;
+        case 'l':
+            ret->log = optarg;
+            break;
+        case 'm':
+            good = pv_cli_size("--memory-limit", optarg, UINT64_C(1) << 20, UINT64_C(1) << 46,
+                               &ret->memory_max_bytes)
+                   && good;
+            break;
+        case 'h':
+            print_help(stdout);
+            return -1;
+        default:
+            good = false;
+            break;
+        }
+    }
+    ret->command = argv + optind;
+    return good ? 0 : PV_CLI_USAGE;
+}
+
+static void on_child(void *user, uint32_t events)
+{
+    struct vtest *vtest = user;
+    struct pv_os_process_end end;
+
+    (void)events;
+    if (pv_os_process_reap(&vtest->child, 0, &end) == 0) {
+        pv_os_source_remove(vtest->child_source);
+        vtest->child_source = NULL;
+        vtest->status = end.by_signal ? 128 + end.value : end.value;
+        pv_os_loop_stop(vtest->loop);
+    }
+}
+
+/* The first signal goes to the command; we follow when it ends. Without a command we leave. */
+static void on_signal(void *user, uint32_t events)
+{
+    struct vtest *vtest = user;
+    int number;
+
+    (void)events;
+    while ((number = pv_os_signals_next(vtest->signals_fd)) > 0) {
+        if (vtest->child.pid > 0) {
+            pv_os_process_signal(&vtest->child, number);
+        } else {
+            vtest->status = 128 + number;
+            pv_os_loop_stop(vtest->loop);
+        }
+    }
+}
+
+/* The path of the socket: the user's, or one in a private directory that cleanup removes. */
+static int choose_socket(struct vtest *vtest, const struct vtest_options *options)
+{
+    const char *path = options->socket;
+    const char *base = getenv("XDG_RUNTIME_DIR");
+
+    if (path == NULL && options->command[0] == NULL) {
+        path = "/tmp/.virgl_test";
+    }
+    if (path != NULL) {
+        if (strlen(path) >= sizeof(vtest->socket)) {
+            return -ENAMETOOLONG;
+        }
+        (void)snprintf(vtest->socket, sizeof(vtest->socket), "%s", path);
+        return 0;
+    }
+    if (base == NULL || strlen(base) > 64 || access(base, W_OK) != 0) {
+        base = "/tmp";
+    }
+    (void)snprintf(vtest->directory, sizeof(vtest->directory), "%s/pearvisor-vtest-XXXXXX", base);
+    if (mkdtemp(vtest->directory) == NULL) {
+        const int r = -errno;
+
+        vtest->directory[0] = '\0';
+        return r;
+    }
+    if (snprintf(vtest->socket, sizeof(vtest->socket), "%s/s", vtest->directory)
+        >= (int)sizeof(vtest->socket)) {
+        return -ENAMETOOLONG;
+    }
+    return 0;
+}
+
+static int start_child(struct vtest *vtest, const struct vtest_options *options)
+{
+    char socket_variable[PATH_BYTES + 32];
+    char icd_variable[2][4200];
+    const char *variables[VARIABLES] = {"VN_DEBUG=vtest", socket_variable};
+    const struct pv_os_process_options child = {
+        .arguments = (const char *const *)options->command,
+        .variables = variables,
+        .input_fd = dup(STDIN_FILENO),
+    };
+    int r;
+
+    (void)snprintf(socket_variable, sizeof(socket_variable), "VTEST_SOCKET_NAME=%s",
+                   vtest->socket);
+    if (options->client_icd != NULL) {
+        (void)snprintf(icd_variable[0], sizeof(icd_variable[0]), "VK_DRIVER_FILES=%s",
+                       options->client_icd);
+        (void)snprintf(icd_variable[1], sizeof(icd_variable[1]), "VK_ICD_FILENAMES=%s",
+                       options->client_icd);
+        variables[2] = icd_variable[0];
+        variables[3] = icd_variable[1];
+    }
+    r = pv_os_process_spawn(&child, &vtest->child);
+    if (child.input_fd >= 0) {
+        close(child.input_fd);
+    }
+    if (r == 0) {
+        r = pv_os_loop_add(vtest->loop, vtest->child.exit_fd, PV_OS_LOOP_READ, on_child, vtest,
+                           &vtest->child_source);
+    }
+    if (r < 0) {
+        (void)fprintf(stderr, "pearvisor: cannot run '%s': %s\n", options->command[0],
+                      strerror(-r));
+    }
+    return r;
+}
+
+static int start_server(struct vtest *vtest, const struct vtest_options *options,
+                        const char *renderer, const uint32_t *capset)
+{
+    const struct pv_render_backend_options backend = {
+        .size_bytes = sizeof(backend),
+        .loop = vtest->loop,
+        .log = &vtest->log,
+        .renderer = renderer,
+        .log_filter = options->log,
+        .placement = PV_RENDER_PLACEMENT_FILE,
+        .window_fd = -1,
+        .memory_max_bytes = options->memory_max_bytes,
+    };
+    struct pv_vtest_server_options server = {
+        .size_bytes = sizeof(server),
+        .loop = vtest->loop,
+        .log = &vtest->log,
+        .path = vtest->socket,
+        .contexts = &pv_render_context_ops,
+        .capset = capset,
+        .capset_words = PV_CLI_CAPSET_WORDS,
+    };
+    int r = choose_socket(vtest, options);
+
+    if (r == 0) {
+        r = pv_render_backend_create(&backend, &vtest->backend);
+    }
+    if (r == 0) {
+        server.backend = vtest->backend;
+        r = pv_vtest_server_create(&server, &vtest->server);
+    }
+    if (r < 0) {
+        (void)fprintf(stderr, "pearvisor: cannot listen on '%s': %s\n",
+                      vtest->socket[0] != '\0' ? vtest->socket : options->socket, strerror(-r));
+    }
+    return r;
+}
+
+static int serve(struct vtest *vtest, const struct vtest_options *options, const char *renderer)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    uint32_t capset[PV_CLI_CAPSET_WORDS];
+    int r;
+
+    pv_cli_capset_fill(capset);
+    r = pv_os_loop_create(&vtest->loop);
+    if (r == 0) {
+        r = pv_os_signals_open(signals, PV_ARRAY_LEN(signals), &vtest->signals_fd);
+    }
+    if (r == 0) {
+        r = pv_os_loop_add(vtest->loop, vtest->signals_fd, PV_OS_LOOP_READ, on_signal, vtest,
+                           &vtest->signals_source);
+    }
+    if (r < 0) {
+        (void)fprintf(stderr, "pearvisor: cannot start: %s\n", strerror(-r));
+        return r;
+    }
+    r = start_server(vtest, options, renderer, capset);
+    if (r == 0 && options->command[0] != NULL) {
+        r = start_child(vtest, options);
+    }
+    return r < 0 ? r : pv_os_loop_run(vtest->loop);
+}
+
+static void finish(struct vtest *vtest)
+{
+    pv_os_source_remove(vtest->child_source);
+    pv_os_process_kill(&vtest->child);
+    pv_vtest_server_destroy(vtest->server);
+    pv_render_backend_destroy(vtest->backend);
+    pv_os_source_remove(vtest->signals_source);
+    pv_os_loop_destroy(vtest->loop);
+    if (vtest->signals_fd >= 0) {
+        close(vtest->signals_fd);
+    }
+    if (vtest->directory[0] != '\0') {
+        (void)rmdir(vtest->directory);
+    }
+}
+
+int pv_cli_vtest(int argc, char **argv)
+{
+    struct vtest_options options = {.memory_max_bytes = UINT64_C(64) << 30};
+    struct vtest vtest = {.signals_fd = -1, .child = {.exit_fd = -1}, .status = PV_CLI_FAILED};
+    char renderer[PATH_MAX];
+    int r = parse(argc, argv, &options);
+
+    if (r != 0) {
+        return r < 0 ? 0 : r;
+    }
+    pv_base_log_init(&vtest.log, "pearvisor");
+    if (options.log != NULL && pv_base_log_configure(&vtest.log, options.log) < 0) {
+        (void)fprintf(stderr, "pearvisor: --log '%s' is not TOPIC=LEVEL[,...] with levels error, "
+                              "warn, info, debug\n",
+                      options.log);
+        return PV_CLI_USAGE;
+    }
+    if (!pv_cli_renderer_find(options.renderer, renderer)) {
+        return PV_CLI_FAILED;
+    }
+    r = serve(&vtest, &options, renderer);
+    finish(&vtest);
+    return r < 0 ? PV_CLI_FAILED : vtest.status;
+}
