@@ -25,7 +25,7 @@
 
 struct vtest_options {
     const char *socket;     /* NULL: a private one */
-    const char *client_icd; /* NULL: whatever the loader finds */
+    const char *client_icd; /* NULL: look for it; then whatever the loader finds */
     const char *renderer;
     const char *log;
     uint64_t memory_max_bytes;
@@ -56,7 +56,7 @@ static void print_help(FILE *file)
         "interrupted.\n\n"
         "  --socket PATH       listen here (default: a private path, or /tmp/.virgl_test without\n"
         "                      COMMAND)\n"
-        "  --client-icd FILE   the Venus driver's ICD file for COMMAND (VK_DRIVER_FILES)\n"
+        "  --client-icd FILE   the Venus driver's ICD file for COMMAND (default: the system's)\n"
         "  --memory-limit SIZE memory that one program may allocate (default 64G)\n"
         "  --renderer PATH     the render worker (default: beside this program)\n"
         "  --log SPEC          topics and levels, such as venus=debug,render=info\n");
@@ -306,6 +306,8 @@ int pv_cli_vtest(int argc, char **argv)
     if (!pv_cli_renderer_find(options.renderer, renderer)) {
         return PV_CLI_FAILED;
     }
+    options.client_icd = pv_cli_venus_icd_find(options.client_icd);
+    pv_cli_host_driver_choose();
     r = serve(&vtest, &options, renderer);
     finish(&vtest);
     return r < 0 ? PV_CLI_FAILED : vtest.status;

@@ -198,3 +198,36 @@ bool pv_cli_renderer_find(const char *override, char ret_path[PATH_MAX])
     }
     return true;
 }
+
+/* Both names of the variable: loaders before 1.3.207 know only the older. */
+void pv_cli_host_driver_choose(void)
+{
+    const char *icd = variable("PV_HOST_ICD");
+
+    if (icd != NULL) {
+        (void)setenv("VK_DRIVER_FILES", icd, 1);
+        (void)setenv("VK_ICD_FILENAMES", icd, 1);
+    }
+}
+
+const char *pv_cli_venus_icd_find(const char *override)
+{
+    static const char *const candidates[] = {
+        "/usr/share/vulkan/icd.d/virtio_icd.json",
+        "/usr/share/vulkan/icd.d/virtio_icd.x86_64.json",
+        "/usr/share/vulkan/icd.d/virtio_icd.aarch64.json",
+    };
+
+    if (override != NULL) {
+        return override;
+    }
+    if (variable("PV_VENUS_ICD") != NULL) {
+        return variable("PV_VENUS_ICD");
+    }
+    for (size_t i = 0; i < PV_ARRAY_LEN(candidates); i++) {
+        if (access(candidates[i], R_OK) == 0) {
+            return candidates[i];
+        }
+    }
+    return NULL;
+}
