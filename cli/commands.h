@@ -14,7 +14,6 @@
 
 int pv_cli_run(int argc, char **argv);
 int pv_cli_exec(int argc, char **argv);
-int pv_cli_vtest(int argc, char **argv);
 int pv_cli_image(int argc, char **argv);
 
 #endif

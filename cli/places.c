@@ -169,32 +169,3 @@ bool pv_cli_qemu_find(const struct pv_vm_arch *arch, const char *override,
     }
     return true;
 }
-
-bool pv_cli_renderer_find(const char *override, char ret_path[PATH_MAX])
-{
-    char program[PATH_MAX];
-    char *slash;
-
-    if (override != NULL) {
-        if (!set_path(ret_path, "%s", override)) {
-            return false;
-        }
-    } else {
-        if (pv_os_process_own_path(program, sizeof(program)) != 0) {
-            fprintf(stderr, "pearvisor: cannot find the path of this program\n");
-            return false;
-        }
-        slash = strrchr(program, '/');
-        if (slash != NULL) {
-            *slash = '\0';
-        }
-        if (!set_path(ret_path, "%s/pearvisor-render", program)) {
-            return false;
-        }
-    }
-    if (access(ret_path, X_OK) != 0) {
-        fprintf(stderr, "pearvisor: there is no render worker at %s\n", ret_path);
-        return false;
-    }
-    return true;
-}

@@ -45,7 +45,4 @@ bool pv_cli_image_find(const struct pv_cli_places *places, const struct pv_vm_ar
 bool pv_cli_qemu_find(const struct pv_vm_arch *arch, const char *override,
                       struct pv_vm_qemu *ret_qemu);
 
-/* Find the render worker: override, or beside this program. Says so if it is not there. */
-bool pv_cli_renderer_find(const char *override, char ret_path[PATH_MAX]);
-
 #endif

@@ -19,7 +19,6 @@
 int pv_venus_context_create(const struct pv_venus_context_options *options,
                             struct pv_venus_context **ret_context)
 {
-    pthread_condattr_t attributes;
     struct pv_venus_context *context;
 
     if (options->size_bytes != sizeof(*options)) {
@@ -42,10 +41,6 @@ int pv_venus_context_create(const struct pv_venus_context_options *options,
     (void)pthread_mutex_init(&context->lock, NULL);
     (void)pthread_cond_init(&context->changed, NULL);
     (void)pthread_mutex_init(&context->resource_lock, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&context->resource_added, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
     (void)pthread_mutex_init(&context->timeline_lock, NULL);
     (void)pthread_mutex_init(&context->device_lock, NULL);
     if (pv_base_id_table_create(&context->objects) < 0
@@ -64,9 +59,6 @@ void pv_venus_context_destroy(struct pv_venus_context *context)
         return;
     }
     atomic_store(&context->stopping, true);
-    pthread_mutex_lock(&context->resource_lock);
-    pthread_cond_broadcast(&context->resource_added);
-    pthread_mutex_unlock(&context->resource_lock);
     pv_venus_monitor_stop(context);
     for (size_t i = 0; i < PV_VENUS_RING_MAX; i++) {
         if (context->rings[i] != NULL) {
@@ -84,7 +76,6 @@ void pv_venus_context_destroy(struct pv_venus_context *context)
     pv_base_id_table_destroy(context->objects);
     (void)pthread_mutex_destroy(&context->device_lock);
     (void)pthread_mutex_destroy(&context->timeline_lock);
-    (void)pthread_cond_destroy(&context->resource_added);
     (void)pthread_mutex_destroy(&context->resource_lock);
     (void)pthread_cond_destroy(&context->changed);
     (void)pthread_mutex_destroy(&context->lock);
@@ -108,9 +99,6 @@ void pv_venus_context_lose(struct pv_venus_context *context, const char *reason)
     }
     pthread_cond_broadcast(&context->changed);
     pthread_mutex_unlock(&context->lock);
-    pthread_mutex_lock(&context->resource_lock);
-    pthread_cond_broadcast(&context->resource_added);
-    pthread_mutex_unlock(&context->resource_lock);
     context->events->lost(context->events_user, reason);
 }
 

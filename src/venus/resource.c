@@ -7,20 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/checked.h"
 #include "os/shm.h"
-#include "venus/object.h"
 #include "venus/state.h"
-
-/*
- * A ring may name a resource a moment before its ATTACH message has been served: the guest sent the
- * message first, but rings and messages are served by different threads. A guest that never
- * attaches it waits this long and is lost.
- */
-#define ATTACH_WAIT_S 5
 
 struct resource_object {
     struct pv_base_object object; /* id: the resource id */
@@ -164,7 +155,6 @@ int pv_venus_context_attach(struct pv_venus_context *context, uint32_t resource_
     }
     pthread_mutex_lock(&context->resource_lock);
     r = attach_locked(context, resource_id, fd, offset_bytes, size_bytes, in_window, is_shmem);
-    pthread_cond_broadcast(&context->resource_added);
     pthread_mutex_unlock(&context->resource_lock);
     return r;
 }
@@ -191,36 +181,6 @@ struct pv_venus_pages *pv_venus_resource_shmem_ref(struct pv_venus_context *cont
         pages = pv_venus_pages_ref(resource->shmem);
     }
     pthread_mutex_unlock(&context->resource_lock);
-    return pages;
-}
-
-struct pv_venus_pages *pv_venus_resource_shmem_await(struct pv_venus_decoder *decoder,
-                                                     uint32_t resource_id)
-{
-    struct pv_venus_context *context = decoder->context;
-    struct pv_venus_pages *pages = pv_venus_resource_shmem_ref(context, resource_id);
-    struct timespec deadline;
-    int r = 0;
-
-    if (pages != NULL || decoder->ring == NULL) {
-        return pages;
-    }
-    (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += ATTACH_WAIT_S;
-    pv_venus_batch_end(decoder);
-    pthread_mutex_lock(&context->resource_lock);
-    while (r == 0 && !atomic_load(&context->lost) && !atomic_load(&context->stopping)) {
-        const struct pv_venus_resource *resource =
-            pv_venus_resource_find_locked(context, resource_id);
-
-        if (resource != NULL) {
-            pages = resource->shmem != NULL ? pv_venus_pages_ref(resource->shmem) : NULL;
-            break;
-        }
-        r = pthread_cond_timedwait(&context->resource_added, &context->resource_lock, &deadline);
-    }
-    pthread_mutex_unlock(&context->resource_lock);
-    pv_venus_batch_begin(decoder);
     return pages;
 }
 

@@ -96,7 +96,6 @@ struct pv_venus_context {
     atomic_bool seqno_wait; /* the message thread waits for a ring: rings must signal progress */
 
     pthread_mutex_t resource_lock;
-    pthread_cond_t resource_added; /* with resource_lock; monotonic clock */
     struct pv_base_id_table *resources; /* of struct resource_object, resource.c */
     struct pv_venus_resource *resource_list;
 
@@ -126,13 +125,6 @@ struct pv_venus_resource *pv_venus_resource_find_locked(struct pv_venus_context 
 /* resource.c: a reference to the mapping of a shared-memory resource, NULL if there is none. */
 struct pv_venus_pages *pv_venus_resource_shmem_ref(struct pv_venus_context *context,
                                                    uint32_t resource_id);
-
-/*
- * resource.c: the same for a decoder that has met the id in a stream: waits for an attach that is
- * still on its way. Call without objects in hand: other rings may remove theirs meanwhile.
- */
-struct pv_venus_pages *pv_venus_resource_shmem_await(struct pv_venus_decoder *decoder,
-                                                     uint32_t resource_id);
 
 /*
  * resource.c: map a resource once more for an import. Returns 0 with a reference, -ENOENT when

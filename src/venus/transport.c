@@ -44,7 +44,7 @@ void pv_venus_vkSetReplyCommandStreamMESA(struct pv_wire_decoder *wire,
     const VkCommandStreamDescriptionMESA *stream = args->pStream;
     struct pv_venus_pages *pages;
 
-    pages = pv_venus_resource_shmem_await(decoder, stream->resourceId);
+    pages = pv_venus_resource_shmem_ref(decoder->context, stream->resourceId);
     if (pages == NULL) {
         pv_base_fault_raise_detail(&wire->fault, PV_BASE_FAULT_RESOURCE, stream->resourceId);
         return;
@@ -83,7 +83,8 @@ static bool run_stream(struct pv_venus_decoder *decoder,
                        const VkCommandStreamDescriptionMESA *stream)
 {
     struct pv_wire_decoder *wire = &decoder->wire;
-    struct pv_venus_pages *pages = pv_venus_resource_shmem_await(decoder, stream->resourceId);
+    struct pv_venus_pages *pages =
+        pv_venus_resource_shmem_ref(decoder->context, stream->resourceId);
     uint8_t *copy = NULL;
     bool good = false;
 
