@@ -59,6 +59,7 @@ static void on_closed(struct pv_vhost_user_host *host)
 {
     if (!host->has_talked) {
         disconnect(host);
+        pv_os_source_set_events(host->listen_source, PV_OS_LOOP_READ);
         return;
     }
     pv_base_log_info(host->log, "vhost-user.host", "the front end has gone");
@@ -115,16 +116,14 @@ static void on_connection(void *user, uint32_t events)
     if (pv_os_socket_accept(host->listen_fd, &fd) < 0) {
         return; /* gone again; or out of descriptors, then the next one finds us so too */
     }
-    if (host->front_source != NULL) {
-        pv_os_fds_close(&fd, 1); /* one at a time */
-        return;
-    }
     pv_vhost_user_front_channel_init(&host->front, fd);
     if (pv_os_loop_add(host->options.loop, fd, PV_OS_LOOP_READ, on_front, host, &host->front_source)
         < 0) {
         host->front_source = NULL;
         pv_vhost_user_front_channel_finish(&host->front);
+        return;
     }
+    pv_os_source_set_events(host->listen_source, 0); /* one at a time: others wait in line */
 }
 
 static int check_options(const struct pv_vhost_user_host_options *options)

@@ -28,14 +28,14 @@
 #define PV_VIRTIO_CHAIN_DESCRIPTOR_COUNT_MAX ((uint32_t)1 << 18)
 
 /*
- * Ranges kept of one chain, after joining neighbours. 4096 pages hold a 16 MiB command stream, the
- * largest that the device takes; answers of virtio-gpu fit in one page.
+ * Ranges kept of one chain, after joining neighbours: single pages of the longest command stream
+ * that the device takes. Answers of virtio-gpu fit in one page.
  */
-#define PV_VIRTIO_CHAIN_READABLE_COUNT_MAX 4096u
+#define PV_VIRTIO_CHAIN_READABLE_COUNT_MAX 16640u
 #define PV_VIRTIO_CHAIN_WRITABLE_COUNT_MAX 64u
 
-/* Bytes kept of one chain: a command stream or a list of backing pages; an answer. */
-#define PV_VIRTIO_CHAIN_READABLE_BYTES_MAX ((uint64_t)16 << 20)
+/* Bytes kept of one chain: a command stream of 64 MiB with its header; an answer. */
+#define PV_VIRTIO_CHAIN_READABLE_BYTES_MAX ((uint64_t)65 << 20)
 #define PV_VIRTIO_CHAIN_WRITABLE_BYTES_MAX ((uint64_t)1 << 20)
 
 /* One range of guest-physical addresses; may be unbacked, which shows when it is copied. */

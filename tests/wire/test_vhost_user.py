@@ -34,9 +34,9 @@ def echo(front, text=b"hello", queue=0, **how):
 
 
 class Device:
-    def __init__(self, program, tmp_path, window_bytes=WINDOW_BYTES, log="warn"):
+    def __init__(self, program, tmp_path, window_bytes=WINDOW_BYTES, *more):
         self.path = tmp_path / "device.sock"
-        self.program = program(BUILD / "tests" / "fake-device", self.path, window_bytes, log)
+        self.program = program(BUILD / "tests" / "fake-device", self.path, window_bytes, *more)
         self.fronts = []
 
     def front(self, **how):
@@ -275,6 +275,26 @@ def test_config_change_races_with_stop(running):
         running.stop()
         running.start()
     assert running.back.wait_for(vu.CONFIG_CHANGE)
+
+
+def test_config_changes_all_the_time(program, tmp_path):
+    """A request is on its way at nearly every stop: it is withdrawn, and the channel lives."""
+    one = Device(program, tmp_path, WINDOW_BYTES, "warn", "20")
+    front = one.front()
+    front.negotiate()
+    for _ in range(100):
+        front.start(wait=False)
+        front.stop()
+    front.start(wait=False)
+    assert echo(front) == b"hello"
+    done = front.back.count(vu.CONFIG_CHANGE)
+    assert front.back.wait_for(vu.CONFIG_CHANGE, done + 10)
+    front.socket.close()
+    assert one.program.wait() == 0
+    assert front.violations == []
+    withdrawn = [n for n, _ in front.back.requests if n > 0x100]
+    assert set(withdrawn) <= {0x100 | vu.CONFIG_CHANGE, 0x100 | vu.SHMEM_MAP}
+    assert withdrawn
 
 
 def test_reset_device_message(running):
