@@ -108,10 +108,10 @@ static json_t *heaps_to_json(const VkPhysicalDeviceMemoryProperties *memory)
 
     for (uint32_t i = 0; i < memory->memoryHeapCount; i++) {
         json_array_append_new(
-            array, json_pack("{s:I, s:b}", "size_bytes", (json_int_t)memory->memoryHeaps[i].size,
-                             "device_local",
-                             (memory->memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT)
-                                 != 0));
+            array,
+            json_pack("{s:I, s:b}", "size_bytes", (json_int_t)memory->memoryHeaps[i].size,
+                      "device_local",
+                      (memory->memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) != 0));
     }
     return array;
 }
@@ -138,11 +138,11 @@ static json_t *queues_to_json(const struct pv_vkhost_facts *facts)
     for (uint32_t i = 0; i < facts->queue_family_count; i++) {
         const VkQueueFamilyProperties *family = &facts->queue_families[i];
 
-        json_array_append_new(array, json_pack("{s:i, s:i, s:o}", "count", (int)family->queueCount,
-                                               "timestamp_bits", (int)family->timestampValidBits,
-                                               "flags",
-                                               words_to_json(queue_flags, PV_ARRAY_LEN(queue_flags),
-                                                             family->queueFlags)));
+        json_array_append_new(
+            array,
+            json_pack("{s:i, s:i, s:o}", "count", (int)family->queueCount, "timestamp_bits",
+                      (int)family->timestampValidBits, "flags",
+                      words_to_json(queue_flags, PV_ARRAY_LEN(queue_flags), family->queueFlags)));
     }
     return array;
 }
@@ -221,13 +221,11 @@ json_t *pv_doctor_view_to_json(const struct pv_vkhost_view *view)
     for (uint32_t i = 0; i < view->memory.type_count; i++) {
         const struct pv_vkhost_memory_type *type = &view->memory.types[i];
 
-        json_array_append_new(types,
-                              json_pack("{s:i, s:o, s:o, s:o}", "heap", (int)type->heap_index,
-                                        "flags",
-                                        words_to_json(memory_flags, PV_ARRAY_LEN(memory_flags),
-                                                      type->flags),
-                                        "plain", backing_to_json(&type->plain), "external",
-                                        backing_to_json(&type->external)));
+        json_array_append_new(
+            types,
+            json_pack("{s:i, s:o, s:o, s:o}", "heap", (int)type->heap_index, "flags",
+                      words_to_json(memory_flags, PV_ARRAY_LEN(memory_flags), type->flags), "plain",
+                      backing_to_json(&type->plain), "external", backing_to_json(&type->external)));
     }
     json_object_set_new(json, "device_name", json_string(view->device_name));
     json_object_set_new(json, "device_type", device_type_to_json(view->device_type));
@@ -404,8 +402,7 @@ static bool read_memory(const json_t *json, VkPhysicalDeviceMemoryProperties *me
     {
         VkMemoryType *type = &memory->memoryTypes[index];
 
-        if (!read_u32(value, "heap", &type->heapIndex)
-            || type->heapIndex >= memory->memoryHeapCount
+        if (!read_u32(value, "heap", &type->heapIndex) || type->heapIndex >= memory->memoryHeapCount
             || !read_words(json_object_get(value, "flags"), memory_flags,
                            PV_ARRAY_LEN(memory_flags), &type->propertyFlags)) {
             return false;

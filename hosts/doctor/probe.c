@@ -30,11 +30,9 @@ static json_t *device_probe(const struct pv_vkhost_instance *instance, VkPhysica
         .page_bytes = pv_os_page_bytes(),
     };
     char reason[256] = "";
-    const bool is_probed =
-        pv_vkhost_probe_run(instance, handle, &buffers->facts, reason) == 0;
+    const bool is_probed = pv_vkhost_probe_run(instance, handle, &buffers->facts, reason) == 0;
     const bool is_usable =
-        is_probed
-        && pv_vkhost_view_build(&buffers->view, &buffers->facts, &options, reason) == 0;
+        is_probed && pv_vkhost_view_build(&buffers->view, &buffers->facts, &options, reason) == 0;
 
     return json_pack("{s:b, s:s, s:o, s:o, s:o}", "usable", (int)is_usable, "reason", reason,
                      "facts", pv_doctor_facts_to_json(&buffers->facts), "view",
@@ -44,8 +42,8 @@ static json_t *device_probe(const struct pv_vkhost_instance *instance, VkPhysica
 
 static json_t *devices_probe(const struct pv_vkhost_instance *instance, json_t **ret_error)
 {
-    struct buffers *buffers = calloc(
-        1, sizeof(*buffers) + pv_wire_extension_count * sizeof(buffers->extensions[0]));
+    struct buffers *buffers =
+        calloc(1, sizeof(*buffers) + pv_wire_extension_count * sizeof(buffers->extensions[0]));
     VkPhysicalDevice handles[PV_VKHOST_LOADER_DEVICES_MAX];
     json_t *array = json_array();
     uint32_t count = 0;
