@@ -360,7 +360,7 @@ static void print_items(const json_t *device, FILE *file)
         fprintf(file, "  %-3s  %-9s  %s\n       %-9s  %s\n",
                 json_is_true(json_object_get(item, "on")) ? "on" : "off", text_of(item, "kind"),
                 text_of(item, "name"), "", text_of(item, "how"));
-        fprintf(file, "       %-9s  when: %s; for: %s\n", "", text_of(item, "trigger"),
+        fprintf(file, "       %-9s  when: %s; why: %s\n", "", text_of(item, "trigger"),
                 text_of(item, "why"));
     }
     if (json_is_object(json_object_get(device, "view"))) {
