@@ -13,6 +13,7 @@
 #define PV_CLI_FAILED  125 /* the VM, or anything else on our side, failed */
 
 int pv_cli_run(int argc, char **argv);
+int pv_cli_doctor(int argc, char **argv);
 int pv_cli_exec(int argc, char **argv);
 int pv_cli_vtest(int argc, char **argv);
 int pv_cli_image(int argc, char **argv);

@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "os/shm.h"
+#include "os/socket.h"
 #include "vkhost_tables/tables.h"
 
 /* Window-system images are of about this shape; small, for it is never touched. */
@@ -410,7 +410,7 @@ static int imports_ask(struct probe *probe)
         return r;
     }
     r = pv_os_shm_map(fd, 0, mapped_bytes, &mapping);
-    close(fd);
+    pv_os_fds_close(&fd, 1);
     if (r < 0) {
         return r;
     }

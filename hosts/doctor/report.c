@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making the report: one function per check, each appending one entry or more.
+ */
+#include "doctor/report.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "os/process.h"
+#include "vm/accel.h"
+#include "vm/initrd.h"
+#include "vm/qemu.h"
+#include "vm/runtime.h"
+
+/* A first start of a driver that compiles its shaders; usual is 0.2 s. */
+#define PROBE_TIMEOUT_MS 20000
+/* Facts and view of 16 devices with 512 extensions take 1 MiB. */
+#define PROBE_OUTPUT_MAX_BYTES ((off_t)16 << 20)
+
+static const char ok[] = "ok";
+static const char note[] = "note";
+static const char missing[] = "missing";
+
+static void PV_PRINTF(5, 6) check_add(json_t *checks, const char *name, const char *state,
+                                      const char *fix, const char *format, ...)
+{
+    char text[1024];
+    va_list values;
+
+    va_start(values, format);
+    vsnprintf(text, sizeof(text), format, values);
+    va_end(values);
+    json_array_append_new(checks, json_pack("{s:s, s:s, s:s, s:s}", "name", name, "state", state,
+                                            "text", text, "fix", fix));
+}
+
+/* ---- the host driver ---- */
+
+/* What the guest's Mesa wants before it offers swapchains and Vulkan 1.3. */
+static const struct {
+    const char *extension;
+    const char *without;
+} gates[] = {
+    {"VK_EXT_external_memory_dma_buf", "guests get no swapchains"},
+    {"VK_EXT_image_drm_format_modifier", "guests get no swapchains"},
+    {"VK_EXT_queue_family_foreign", "guests get no swapchains"},
+    {"VK_KHR_external_semaphore_fd", "guests get no swapchains"},
+    {"VK_KHR_synchronization2", "guests see Vulkan 1.2 at most"},
+    {"VK_KHR_timeline_semaphore", "guests get no timeline semaphores, so no Zink and no GL"},
+};
+
+static void check_device(const json_t *device, json_t *checks)
+{
+    const json_t *view = json_object_get(device, "view");
+    const json_t *extensions = json_object_get(view, "extensions");
+    const char *name = json_string_value(json_object_get(view, "device_name"));
+
+    check_add(checks, "vulkan", ok, "", "%s, shown to guests with Vulkan %s and %zu extensions",
+              name != NULL ? name : "?", json_string_value(json_object_get(view, "api_version")),
+              json_object_size(extensions));
+    for (size_t i = 0; i < PV_ARRAY_LEN(gates); i++) {
+        if (json_object_get(extensions, gates[i].extension) == NULL) {
+            check_add(checks, "vulkan", note, "", "%s has no %s: %s", name != NULL ? name : "?",
+                      gates[i].extension, gates[i].without);
+        }
+    }
+}
+
+void pv_doctor_report_check_vulkan(const json_t *vulkan, json_t *checks)
+{
+    static const char fix[] = "install your GPU's Vulkan driver, or mesa-vulkan-drivers (which "
+                              "renders in software); VK_DRIVER_FILES chooses one";
+    const json_t *error = json_object_get(vulkan, "error");
+    const json_t *devices = json_object_get(vulkan, "devices");
+    size_t usable_count = 0;
+    size_t index;
+    json_t *device;
+
+    json_array_foreach(devices, index, device)
+    {
+        if (json_is_true(json_object_get(device, "usable"))) {
+            check_device(device, checks);
+            usable_count++;
+        }
+    }
+    json_array_foreach(devices, index, device)
+    {
+        if (!json_is_true(json_object_get(device, "usable"))) {
+            const char *reason = json_string_value(json_object_get(device, "reason"));
+
+            check_add(checks, "vulkan", usable_count > 0 ? note : missing,
+                      usable_count > 0 ? "" : fix, "%s", reason != NULL ? reason : "unknown");
+        }
+    }
+    if (json_is_string(error)) {
+        check_add(checks, "vulkan", missing, fix, "%s", json_string_value(error));
+    } else if (json_array_size(devices) == 0) {
+        check_add(checks, "vulkan", missing, fix, "there is no Vulkan device");
+    }
+}
+
+/* What pearvisor-probe wrote, or NULL with *ret_end set as far as it got. */
+static json_t *output_parse(int fd)
+{
+    struct stat status;
+    json_t *json = NULL;
+    void *text;
+
+    if (fstat(fd, &status) != 0 || status.st_size <= 0 || status.st_size > PROBE_OUTPUT_MAX_BYTES) {
+        return NULL;
+    }
+    text = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (text != MAP_FAILED) {
+        json = json_loadb(text, (size_t)status.st_size, 0, NULL);
+        munmap(text, (size_t)status.st_size);
+    }
+    return json;
+}
+
+static json_t *probe_run(const char *path, int output_fd, json_t *checks)
+{
+    const char *const arguments[] = {path, NULL};
+    const struct pv_os_process_options options = {.arguments = arguments, .output_fd = output_fd};
+    struct pv_os_process process = {0};
+    struct pv_os_process_end end = {0};
+    json_t *vulkan = NULL;
+    int r = pv_os_process_spawn(&options, &process);
+
+    if (r != 0) {
+        check_add(checks, "vulkan", missing, "build everything: ninja -C BUILD",
+                  "%s cannot be started: %s", path, strerror(-r));
+        return NULL;
+    }
+    r = pv_os_process_reap(&process, PROBE_TIMEOUT_MS, &end);
+    if (r != 0) {
+        pv_os_process_kill(&process);
+        check_add(checks, "vulkan", missing, "choose another driver with VK_DRIVER_FILES",
+                  "the Vulkan driver did not answer within %d s", PROBE_TIMEOUT_MS / 1000);
+        return NULL;
+    }
+    if (end.by_signal) {
+        check_add(checks, "vulkan", missing, "choose another driver with VK_DRIVER_FILES",
+                  "the Vulkan driver crashed (%s)", strsignal(end.value));
+        return NULL;
+    }
+    if (end.value == 0) {
+        vulkan = output_parse(output_fd);
+    }
+    if (vulkan == NULL) {
+        check_add(checks, "vulkan", missing, "", "%s failed with status %d", path, end.value);
+    }
+    return vulkan;
+}
+
+static json_t *check_vulkan(const struct pv_doctor_options *options, json_t *checks)
+{
+    const int fd = memfd_create("pearvisor-doctor", MFD_CLOEXEC);
+    json_t *vulkan = NULL;
+
+    if (fd < 0) {
+        check_add(checks, "vulkan", missing, "", "no memory for the driver's report: %s",
+                  strerror(errno));
+        return NULL;
+    }
+    vulkan = probe_run(options->probe_path, fd, checks);
+    close(fd);
+    if (vulkan != NULL) {
+        pv_doctor_report_check_vulkan(vulkan, checks);
+    }
+    return vulkan;
+}
+
+/* ---- the virtual machine ---- */
+
+static bool check_qemu(const struct pv_doctor_options *options, struct pv_vm_qemu *ret_qemu,
+                       json_t *checks)
+{
+    enum pv_vm_qemu_state state;
+    char text[512] = "";
+
+    if (options->arch == NULL) {
+        check_add(checks, "qemu", missing, "", "guests are not known for this processor");
+        return false;
+    }
+    state = pv_vm_qemu_find(options->arch, options->qemu_path, ret_qemu);
+    if (state != PV_VM_QEMU_USABLE) {
+        pv_vm_qemu_explain(state, ret_qemu, text, sizeof(text));
+        check_add(checks, "qemu", missing, "", "%s", text);
+        return false;
+    }
+    check_add(checks, "qemu", ok, "", "%s, version %u.%u", ret_qemu->path, ret_qemu->major,
+              ret_qemu->minor);
+    return true;
+}
+
+static bool check_image(const struct pv_doctor_options *options, struct pv_vm_image *ret_image,
+                        json_t *checks)
+{
+    char fix[256];
+    int r;
+
+    if (options->store == NULL) {
+        check_add(checks, "image", missing, "", "it is not known where guest images are");
+        return false;
+    }
+    snprintf(fix, sizeof(fix), "pearvisor image build %s", options->image_name);
+    r = pv_vm_image_find(options->store, options->image_name, ret_image);
+    if (r != 0) {
+        /* The demo builds it. */
+        check_add(checks, "image", note, fix, "the guest image %s %s", options->image_name,
+                  r == -ENOENT ? "is not built yet" : strerror(-r));
+        return false;
+    }
+    if (ret_image->is_outdated) {
+        check_add(checks, "image", note, fix,
+                  "the guest image %s is out of date: its recipe has "
+                  "changed",
+                  options->image_name);
+    } else {
+        check_add(checks, "image", ok, "", "%s", ret_image->folder);
+    }
+    return true;
+}
+
+static void check_accel(const struct pv_doctor_options *options, const struct pv_vm_qemu *qemu,
+                        const struct pv_vm_image *image, json_t *checks)
+{
+    struct pv_vm_runtime runtime = {.lock_fd = -1};
+    struct pv_vm_accel accel = {0};
+    char initrd[PV_VM_RUNTIME_PATH_MAX];
+    const struct pv_vm_accel_options probe = {
+        .arch = options->arch,
+        .qemu_path = qemu->path,
+        .kernel_path = image->kernel,
+        .initrd_path = initrd,
+        .cache_path = options->store->cache_path,
+    };
+    int r = pv_vm_runtime_create(options->runtime_path, NULL, &runtime);
+
+    if (r == 0) {
+        r = pv_vm_runtime_file(&runtime, "initrd", initrd);
+    }
+    if (r == 0) {
+        r = pv_vm_initrd_write(initrd, image->modules, options->programs_path);
+    }
+    if (r == 0) {
+        pv_vm_accel_probe(&probe, &accel);
+        if (accel.has_kvm) {
+            check_add(checks, "accelerator", ok, "", "KVM");
+        } else {
+            check_add(checks, "accelerator", note, "", "%s; guests run under emulation (TCG)",
+                      accel.reason);
+        }
+    } else {
+        check_add(checks, "accelerator", note, "", "KVM was not tried: %s", strerror(-r));
+    }
+    pv_vm_runtime_destroy(&runtime);
+}
+
+/* ---- together ---- */
+
+json_t *pv_doctor_report_run(const struct pv_doctor_options *options)
+{
+    json_t *checks = json_array();
+    json_t *vulkan = check_vulkan(options, checks);
+    struct pv_vm_qemu qemu = {0};
+    struct pv_vm_image image = {0};
+    const bool has_qemu = check_qemu(options, &qemu, checks);
+    const bool has_image = check_image(options, &image, checks);
+    bool is_ready = true;
+    size_t index;
+    json_t *check;
+
+    if (has_qemu && has_image && options->programs_path != NULL) {
+        check_accel(options, &qemu, &image, checks);
+    } else {
+        check_add(checks, "accelerator", note, "",
+                  "KVM was not tried: that takes a QEMU and a guest image");
+    }
+    json_array_foreach(checks, index, check)
+    {
+        is_ready &= strcmp(json_string_value(json_object_get(check, "state")), missing) != 0;
+    }
+    return json_pack("{s:b, s:o, s:o}", "ready", (int)is_ready, "checks", checks, "vulkan",
+                     vulkan != NULL ? vulkan : json_null());
+}
+
+bool pv_doctor_report_is_ready(const json_t *report)
+{
+    return json_is_true(json_object_get(report, "ready"));
+}
+
+/* ---- printing ---- */
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text != NULL ? text : "";
+}
+
+static void print_words(const json_t *array, FILE *file)
+{
+    size_t index;
+    json_t *value;
+
+    json_array_foreach(array, index, value)
+    {
+        fprintf(file, "%s%s", index > 0 ? "|" : "", json_string_value(value));
+    }
+    if (json_array_size(array) == 0) {
+        fprintf(file, "no flags");
+    }
+}
+
+static void print_memory(const json_t *view, FILE *file)
+{
+    const json_t *types = json_object_get(view, "memory_types");
+    size_t index;
+    json_t *type;
+
+    fprintf(file, "  memory types of the guest:\n");
+    json_array_foreach(types, index, type)
+    {
+        static const char *const backings[] = {"plain", "external"};
+
+        fprintf(file, "    %zu: ", index);
+        print_words(json_object_get(type, "flags"), file);
+        for (size_t i = 0; i < PV_ARRAY_LEN(backings); i++) {
+            const json_t *backing = json_object_get(type, backings[i]);
+            const char *kind = text_of(backing, "kind");
+
+            if (strcmp(kind, "none") != 0) {
+                fprintf(file, "; %s: %s, host type %lld", i == 0 ? "own" : "shared",
+                        strcmp(kind, "import") == 0 ? "our pages" : "driver memory",
+                        (long long)json_integer_value(json_object_get(backing, "host_type")));
+            }
+        }
+        fprintf(file, "\n");
+    }
+}
+
+static void print_items(const json_t *device, FILE *file)
+{
+    const json_t *facts = json_object_get(device, "facts");
+    size_t index;
+    json_t *item;
+
+    fprintf(file, "\nWhat guests are shown of %s, other than it reports itself:\n",
+            text_of(facts, "device_name"));
+    json_array_foreach(json_object_get(device, "items"), index, item)
+    {
+        fprintf(file, "  %-3s  %-9s  %s\n       %-9s  %s\n",
+                json_is_true(json_object_get(item, "on")) ? "on" : "off", text_of(item, "kind"),
+                text_of(item, "name"), "", text_of(item, "how"));
+        fprintf(file, "       %-9s  when: %s; why: %s\n", "", text_of(item, "trigger"),
+                text_of(item, "why"));
+    }
+    if (json_is_object(json_object_get(device, "view"))) {
+        print_memory(json_object_get(device, "view"), file);
+    }
+}
+
+void pv_doctor_report_print(const json_t *report, bool with_table, FILE *file)
+{
+    const json_t *devices = json_object_get(json_object_get(report, "vulkan"), "devices");
+    size_t index;
+    json_t *entry;
+
+    json_array_foreach(json_object_get(report, "checks"), index, entry)
+    {
+        fprintf(file, "%-8s %-12s %s\n", text_of(entry, "state"), text_of(entry, "name"),
+                text_of(entry, "text"));
+        if (text_of(entry, "fix")[0] != '\0') {
+            fprintf(file, "%-8s %-12s -> %s\n", "", "", text_of(entry, "fix"));
+        }
+    }
+    if (with_table) {
+        json_array_foreach(devices, index, entry)
+        {
+            print_items(entry, file);
+        }
+    }
+    fprintf(file, "\n%s\n",
+            pv_doctor_report_is_ready(report) ? "The demo can work here: scripts/demo"
+                                              : "The demo cannot work here yet.");
+}
