@@ -38,6 +38,7 @@ def main():
     parser.add_argument("--registry", required=True, help="vk.xml, revision 1.4.309 or later")
     parser.add_argument("--out", required=True, help="folder to write to; made if absent")
     parser.add_argument("--list", action="store_true", help="print the paths, write nothing")
+    parser.add_argument("--report", help="a file for the list of paths, once all are written")
     options = parser.parse_args()
     try:
         texts = generate(options.registry)
@@ -51,6 +52,8 @@ def main():
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists() or target.read_text() != text:
             target.write_text(text)
+    if options.report:
+        pathlib.Path(options.report).write_text("\n".join(sorted(texts)) + "\n")
 
 
 if __name__ == "__main__":

@@ -118,6 +118,14 @@ class Decode(Body):
     def check(self, call):
         return [f"if (!{call}) {{", "    return false;", "}"]
 
+    def is_out(self, one):
+        """Non-const pointers inside input structs travel in full like any input."""
+        return one.is_out and (self.is_partial or not self.is_struct)
+
+    def how(self, one, align):
+        """Whether an array may stay in the stream; what a driver may write to may not."""
+        return "borrow" if align <= 4 and not one.is_out else "copy"
+
     # --- single fields -----------------------------------------------------------------------
 
     def field(self, one):
@@ -270,15 +278,12 @@ class Decode(Body):
     def _pointee(self, one):
         elem = one.elem
         name = self.lvalue(one)
-        if one.is_out:
+        if self.is_out(one):
             if elem.kind == "handle":
                 return self.check(f"pv_wire_ids_decode(decoder, 1, &{name})")
             lines = self._alloc(one, f"pv_wire_zero_alloc(decoder, sizeof(*{name}))")
             if elem.kind == "scalar":
                 if one.is_count:
-                    bits = elem.size * 8
-                    kind = "uint64_t" if bits == 64 else "uint32_t"
-                    del kind
                     lines += [
                         f"p = pv_base_reader_take(&decoder->in, {elem.wire});",
                         "if (PV_UNLIKELY(p == NULL)) {",
@@ -336,7 +341,7 @@ class Decode(Body):
 
     def field_blob(self, one):
         count = self._counted(one)
-        if one.is_out:
+        if self.is_out(one):
             span = self.spans.get(one.name)
             inner = self._alloc(one, f"pv_wire_out_blob_alloc(decoder, {count}, {span or 0})")
             if span:
@@ -345,7 +350,7 @@ class Decode(Body):
                 self.lines.append(f"{self.lvalue(one)} = NULL;")
                 return
         else:
-            inner = self._alloc(one, f"pv_wire_array_borrow(decoder, {count}, 1)")
+            inner = self._alloc(one, f"pv_wire_array_{self.how(one, 1)}(decoder, {count}, 1)")
         self._open(one, count, inner)
 
     def field_array(self, one):
@@ -355,17 +360,17 @@ class Decode(Body):
     def _elements(self, one, count):
         elem = one.elem
         name = self.lvalue(one)
-        if one.is_out:
+        if self.is_out(one):
             return self._out_elements(one, count)
         if elem.kind == "scalar":
-            how = "borrow" if elem.align <= 4 else "copy"
+            how = self.how(one, elem.align)
             return self._alloc(one, f"pv_wire_array_{how}(decoder, {count}, {elem.size})")
         if elem.kind == "handle":
             kind = object_type(self.model, elem.type)
             return self.check(f"pv_wire_handles_decode(decoder, {count}, {kind}, &{name})")
         struct = self.structs[elem.type]
         if struct.is_plain:
-            how = "borrow" if struct.align <= 4 else "copy"
+            how = self.how(one, struct.align)
             return self._alloc(one, f"pv_wire_array_{how}(decoder, {count}, {struct.size})")
         least = struct_min_wire(struct, self.structs)
         return (

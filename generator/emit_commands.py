@@ -119,6 +119,11 @@ def _handlers_header(model, stamp):
     out.add("/* Swap all objects in decoded input for host handles, once; args->first stays. */")
     for c in custom:
         out.add(f"void pv_wire_unwrap_{c.name}(struct pv_wire_{c.name} *args);")
+    out.add(
+        "",
+        "/* The same by command number, for code that treats all commands alike (tests, traces). */",
+        "void pv_wire_unwrap_any(uint32_t number, void *args);",
+    )
     return out
 
 
@@ -372,7 +377,16 @@ def _dispatch(model, stamp):
         "    }",
         "    dispatchers[number](decoder);",
         "}",
+        "",
+        "void pv_wire_unwrap_any(uint32_t number, void *args)",
+        "{",
+        "    switch (number) {",
     )
+    for c in model.commands:
+        if c.kind == "custom":
+            out.add(f"    case {c.number}:", f"        pv_wire_unwrap_{c.name}(args);")
+            out.add("        break;")
+    out.add("    default:", "        break;", "    }", "}")
     return out
 
 

@@ -247,7 +247,7 @@ class Builder:
                 member,
                 count=count,
                 count_of=count_of,
-                required=not optional and not member.no_auto_validity and not is_out,
+                required=not optional and not member.no_auto_validity,
                 is_out=is_out,
                 concurrent_only=member.name == "pQueueFamilyIndices"
                 and any(s.name == "sharingMode" for s in siblings),

@@ -198,6 +198,9 @@ pv_wire_first_find(struct pv_wire_decoder *decoder, uint64_t id, uint32_t type)
     return object;
 }
 
+/* What a handle of a hand-written command is before it is unwrapped; NULL for VK_NULL_HANDLE. */
+#define pv_wire_object(handle) ((struct pv_base_object *)(void *)(handle))
+
 /* Host handle of what a hand-written command's handle member points at. */
 static inline uint64_t pv_wire_object_handle(uint64_t object)
 {
