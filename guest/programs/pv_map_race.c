@@ -175,10 +175,11 @@ static uint64_t run_trial(struct pv_prog_gpu *gpu, const char *name, enum work_k
     pv_prog_fence_wait(gpu, trial.fence, "a trial");
     for (uint32_t i = 0; i < words_of(kind); i++) {
         if (words[i] != want_word(kind, i, seed)) {
-            pv_prog_fail("case %s: mapped %llu us after the submission, word %u of %u is 0x%08x, "
-                         "expected 0x%08x",
-                         name, (unsigned long long)(delay_ns / 1000), i, words_of(kind), words[i],
-                         want_word(kind, i, seed));
+            pv_prog_fail(
+                "case %s: mapped %lld us after the submission (-1: after its end), word %u "
+                "of %u is 0x%08x, expected 0x%08x",
+                name, delay_ns == UINT64_MAX ? -1LL : (long long)delay_ns / 1000, i, words_of(kind),
+                words[i], want_word(kind, i, seed));
         }
     }
     vkUnmapMemory(gpu->device, trial.memory);

@@ -12,7 +12,7 @@
 #include "common/gpu.h"
 #include "common/memory.h"
 
-/* Thirty seconds, for slow guests with many programs at once. A longer wait is a hang, and fails. */
+/* Thirty seconds, for slow guests and many programs at once. A longer wait is a hang. */
 #define PV_PROG_WAIT_NS UINT64_C(30000000000)
 
 /* Start recording a one-time command buffer of gpu->pool. Ended by pv_prog_commands_run. */
