@@ -43,16 +43,17 @@ struct exec_options {
 
 static void print_help(FILE *file)
 {
-    fprintf(file, "usage: pearvisor exec [OPTIONS] [--] COMMAND...\n\n"
-                  "Runs COMMAND in a guest that 'pearvisor run --keep-alive' keeps, and returns its\n"
-                  "exit status (124 at a timeout, 125 when there is no such guest or it went away).\n"
-                  "\n"
-                  "  --vm NAME            which guest; needed only if several run\n"
-                  "  --agent-socket PATH  the same by its socket\n"
-                  "  --tty                with a terminal\n"
-                  "  --env NAME=VALUE     add to COMMAND's environment\n"
-                  "  --cwd DIR            run it in DIR\n"
-                  "  --timeout SECONDS    give it that long\n");
+    fprintf(file,
+            "usage: pearvisor exec [OPTIONS] [--] COMMAND...\n\n"
+            "Runs COMMAND in a guest that 'pearvisor run --keep-alive' keeps, and returns its\n"
+            "exit status (124 at a timeout, 125 when there is no such guest or it went away).\n"
+            "\n"
+            "  --vm NAME            which guest; needed only if several run\n"
+            "  --agent-socket PATH  the same by its socket\n"
+            "  --tty                with a terminal\n"
+            "  --env NAME=VALUE     add to COMMAND's environment\n"
+            "  --cwd DIR            run it in DIR\n"
+            "  --timeout SECONDS    give it that long\n");
 }
 
 static void on_end(void *user, enum pv_vm_agent_exit how, uint32_t value)
@@ -101,10 +102,10 @@ static void on_signal(void *user, uint32_t events)
 static int parse(int argc, char **argv, struct exec_options *ret)
 {
     static const struct option options[] = {
-        {"vm", required_argument, NULL, 'v'},      {"agent-socket", required_argument, NULL, 's'},
-        {"tty", no_argument, NULL, 't'},           {"env", required_argument, NULL, 'e'},
-        {"cwd", required_argument, NULL, 'd'},     {"timeout", required_argument, NULL, 'T'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"vm", required_argument, NULL, 'v'},  {"agent-socket", required_argument, NULL, 's'},
+        {"tty", no_argument, NULL, 't'},       {"env", required_argument, NULL, 'e'},
+        {"cwd", required_argument, NULL, 'd'}, {"timeout", required_argument, NULL, 'T'},
+        {"help", no_argument, NULL, 'h'},      {NULL, 0, NULL, 0},
     };
     bool ok = true;
     int option;

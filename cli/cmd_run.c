@@ -83,8 +83,26 @@ static void print_help(FILE *file)
 /* Returns 0, or an exit status to leave with; -1 for "leave with success". */
 static int parse(int argc, char **argv, struct run_options *ret)
 {
-    enum { IMAGE = 256, MEMORY, CPUS, ACCEL, WINDOW, SCREENSHOT, TIMEOUT, LOG, SHELL, KEEP_ALIVE,
-           NAME, NETWORK, NO_GPU, SERIAL, KERNEL_OPTIONS, QEMU, CACHE_DIR, DEVICE_COMMAND };
+    enum {
+        IMAGE = 256,
+        MEMORY,
+        CPUS,
+        ACCEL,
+        WINDOW,
+        SCREENSHOT,
+        TIMEOUT,
+        LOG,
+        SHELL,
+        KEEP_ALIVE,
+        NAME,
+        NETWORK,
+        NO_GPU,
+        SERIAL,
+        KERNEL_OPTIONS,
+        QEMU,
+        CACHE_DIR,
+        DEVICE_COMMAND
+    };
     static const struct option options[] = {
         {"image", required_argument, NULL, IMAGE},
         {"memory", required_argument, NULL, MEMORY},
@@ -346,8 +364,7 @@ static int conclude(const struct run_options *options, const struct pv_vm_runtim
         return pv_vm_session_exit_status(result->how, result->value);
     }
     if (result->signal_number != 0) {
-        return options->keep_alive && options->command[0] == NULL ? 0
-                                                                  : 128 + result->signal_number;
+        return options->keep_alive && options->command[0] == NULL ? 0 : 128 + result->signal_number;
     }
     if (options->keep_alive) {
         return 0; /* the guest was powered off from inside */
@@ -454,10 +471,8 @@ static int run_in(const struct run_options *options, const struct pv_cli_places 
 
 int pv_cli_run(int argc, char **argv)
 {
-    struct run_options options = {.image = "debian-13",
-                                  .accel = "auto",
-                                  .memory_mib = 2048,
-                                  .cpu_count = 2};
+    struct run_options options = {
+        .image = "debian-13", .accel = "auto", .memory_mib = 2048, .cpu_count = 2};
     struct pv_cli_places places;
     struct pv_vm_image image;
     struct pv_vm_qemu qemu;

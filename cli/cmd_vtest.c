@@ -14,7 +14,7 @@
 #include "cli/capset.h"
 #include "cli/commands.h"
 #include "cli/numbers.h"
-#include "cli/places.h"
+#include "cli/host_programs.h"
 #include "os/loop.h"
 #include "os/process.h"
 #include "render/context.h"
@@ -66,9 +66,12 @@ static void print_help(FILE *file)
 static int parse(int argc, char **argv, struct vtest_options *ret)
 {
     static const struct option options[] = {
-        {"socket", required_argument, NULL, 's'},   {"client-icd", required_argument, NULL, 'i'},
-        {"renderer", required_argument, NULL, 'r'}, {"log", required_argument, NULL, 'l'},
-        {"memory-limit", required_argument, NULL, 'm'}, {"help", no_argument, NULL, 'h'},
+        {"socket", required_argument, NULL, 's'},
+        {"client-icd", required_argument, NULL, 'i'},
+        {"renderer", required_argument, NULL, 'r'},
+        {"log", required_argument, NULL, 'l'},
+        {"memory-limit", required_argument, NULL, 'm'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     bool good = true;
@@ -181,8 +184,7 @@ static int start_child(struct vtest *vtest, const struct vtest_options *options)
     };
     int r;
 
-    (void)snprintf(socket_variable, sizeof(socket_variable), "VTEST_SOCKET_NAME=%s",
-                   vtest->socket);
+    (void)snprintf(socket_variable, sizeof(socket_variable), "VTEST_SOCKET_NAME=%s", vtest->socket);
     if (options->client_icd != NULL) {
         (void)snprintf(icd_variable[0], sizeof(icd_variable[0]), "VK_DRIVER_FILES=%s",
                        options->client_icd);
@@ -298,8 +300,9 @@ int pv_cli_vtest(int argc, char **argv)
     }
     pv_base_log_init(&vtest.log, "pearvisor");
     if (options.log != NULL && pv_base_log_configure(&vtest.log, options.log) < 0) {
-        (void)fprintf(stderr, "pearvisor: --log '%s' is not TOPIC=LEVEL[,...] with levels error, "
-                              "warn, info, debug\n",
+        (void)fprintf(stderr,
+                      "pearvisor: --log '%s' is not TOPIC=LEVEL[,...] with levels error, "
+                      "warn, info, debug\n",
                       options.log);
         return PV_CLI_USAGE;
     }

@@ -11,8 +11,8 @@ bool pv_cli_number(const char *option, const char *text, uint32_t min, uint32_t 
                    uint32_t *ret_value);
 
 /*
- * Read a size in bytes with an optional K, M, G or T (powers of 1024) from min to max; else say what
- * `option` wants, and return false.
+ * Read a size in bytes with an optional K, M, G or T (powers of 1024) from min to max; else say
+ * what `option` wants, and return false.
  */
 bool pv_cli_size(const char *option, const char *text, uint64_t min_bytes, uint64_t max_bytes,
                  uint64_t *ret_bytes);

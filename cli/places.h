@@ -8,8 +8,6 @@
  *   PEARVISOR_DATA_DIR     recipes and guest programs; else beside the program: ../guest in a build
  *                          tree, ../share/pearvisor where it is installed
  *   PV_QEMU                the QEMU to use; else the one in PATH
- *   PV_HOST_ICD            ICD file of the host driver for render workers; else the loader's choice
- *   PV_VENUS_ICD           ICD file of Mesa's Venus for `pearvisor vtest`; else the system's
  */
 #ifndef PV_CLI_PLACES_H
 #define PV_CLI_PLACES_H
@@ -46,14 +44,5 @@ bool pv_cli_image_find(const struct pv_cli_places *places, const struct pv_vm_ar
 /* Find a QEMU that will do, or say what is wrong. override: from --qemu, or NULL. */
 bool pv_cli_qemu_find(const struct pv_vm_arch *arch, const char *override,
                       struct pv_vm_qemu *ret_qemu);
-
-/* Make render workers, which inherit our environment, use PV_HOST_ICD if it is set. */
-void pv_cli_host_driver_choose(void);
-
-/* The ICD file of Mesa's Venus: override, PV_VENUS_ICD, or the system's; NULL if there is none. */
-const char *pv_cli_venus_icd_find(const char *override);
-
-/* Find the render worker: override, or beside this program. Says so if it is not there. */
-bool pv_cli_renderer_find(const char *override, char ret_path[PATH_MAX]);
 
 #endif

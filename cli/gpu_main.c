@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pearvisor-gpu: the device process. Everything that a guest's kernel talks to lives here, so this
+ * program links the C library and nothing else, loads no Vulkan driver, and serves one QEMU until
+ * that goes away. Contexts run in processes of their own (pearvisor-render).
+ *
+ * Started by `pearvisor run`, or by `pearvisor gpu` for one's own VMM.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/capset.h"
+#include "cli/commands.h"
+#include "cli/numbers.h"
+#include "cli/host_programs.h"
+#include "gpu/device.h"
+#include "gpu/protocol.h"
+#include "os/loop.h"
+#include "os/process.h"
+#include "os/shm.h"
+#include "render/context.h"
+#include "vhost-user/host.h"
+
+struct gpu_options {
+    const char *vhost_user;
+    const char *control; /* NULL: none */
+    const char *renderer;
+    const char *log;
+    uint64_t window_bytes;
+    uint64_t memory_max_bytes;
+    uint32_t width_px;
+    uint32_t height_px;
+};
+
+struct gpu {
+    struct pv_os_loop *loop;
+    struct pv_base_log log;
+    int window_fd;
+    struct pv_render_backend *backend;
+    struct pv_gpu_device *device;
+    struct pv_vhost_user_host *host;
+    struct pv_os_source *signals_source;
+    int signals_fd;
+    int status; /* 0 or -errno, of the host */
+};
+
+static void print_help(FILE *file)
+{
+    (void)fprintf(
+        file,
+        "usage: pearvisor gpu --vhost-user SOCKET [OPTIONS]\n\n"
+        "The virtio-gpu device for a VMM of your own: QEMU 11.1 or newer connects with\n"
+        "  -object memory-backend-memfd,id=mem,size=2G,share=on -machine q35,memory-backend=mem\n"
+        "  -chardev socket,id=gpu,path=SOCKET\n"
+        "  -device vhost-user-test-device-pci,chardev=gpu,virtio-id=16,num_vqs=2,vq_size=256,"
+        "config_size=16\n\n"
+        "  --vhost-user SOCKET  listen here for the VMM\n"
+        "  --control SOCKET     listen here for 'pearvisor screenshot' and the like\n"
+        "  --window SIZE        host-visible window, a power of two (default 8G; sparse)\n"
+        "  --memory-limit SIZE  memory that the guest may make the host hold (default 4G)\n"
+        "  --size WxH           mode of the guest's screen (default 1280x800)\n"
+        "  --renderer PATH      the render worker (default: beside this program)\n"
+        "  --log SPEC           topics and levels, such as venus=debug,gpu=info\n");
+}
+
+static bool parse_mode(const char *text, struct gpu_options *ret)
+{
+    char *end = NULL;
+    const unsigned long width = strtoul(text, &end, 10);
+    unsigned long height = 0;
+
+    if (end != text && *end == 'x') {
+        const char *rest = end + 1;
+
+        height = strtoul(rest, &end, 10);
+        if (end == rest || *end != '\0') {
+            height = 0;
+        }
+    }
+    if (width < PV_GPU_MODE_MIN_PX || width > PV_GPU_MODE_MAX_PX || height < PV_GPU_MODE_MIN_PX
+        || height > PV_GPU_MODE_MAX_PX) {
+        (void)fprintf(stderr, "pearvisor: --size wants WIDTHxHEIGHT, each from %u to %u\n",
+                      PV_GPU_MODE_MIN_PX, PV_GPU_MODE_MAX_PX);
+        return false;
+    }
+    ret->width_px = (uint32_t)width;
+    ret->height_px = (uint32_t)height;
+    return true;
+}
+
+/* Returns 0, or an exit status to leave with; -1 for "leave with success". */
+static int parse(int argc, char **argv, struct gpu_options *ret)
+{
+    static const struct option options[] = {
+        {"vhost-user", required_argument, NULL, 'v'},
+        {"control", required_argument, NULL, 'c'},
+        {"window", required_argument, NULL, 'w'},
+        {"memory-limit", required_argument, NULL, 'm'},
+        {"size", required_argument, NULL, 's'},
+        {"renderer", required_argument, NULL, 'r'},
+        {"log", required_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    bool good = true;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        switch (option) {
+        case 'v':
+            ret->vhost_user = optarg;
+            break;
+        case 'c':
+            ret->control = optarg;
+            break;
+        case 'w':
+            good = pv_cli_size("--window", optarg, UINT64_C(64) << 20, UINT64_C(1) << 40,
+                               &ret->window_bytes)
+                   && good;
+            if ((ret->window_bytes & (ret->window_bytes - 1)) != 0) {
+                (void)fprintf(stderr, "pearvisor: --window wants a power of two\n");
+                good = false;
+            }
+            break;
+        case 'm':
+            good = pv_cli_size("--memory-limit", optarg, UINT64_C(64) << 20, UINT64_C(1) << 46,
+                               &ret->memory_max_bytes)
+                   && good;
+            break;
+        case 's':
+            good = parse_mode(optarg, ret) && good;
+            break;
+        case 'r':
+            ret->renderer = optarg;
+            break;
+        case 'l':
+            ret->log = optarg;
+            break;
+        case 'h':
+            print_help(stdout);
+            return -1;
+        default:
+            good = false;
+            break;
+        }
+    }
+    if (good && (optind != argc || ret->vhost_user == NULL)) {
+        print_help(stderr);
+        good = false;
+    }
+    return good ? 0 : PV_CLI_USAGE;
+}
+
+static void on_closed(void *user, int status)
+{
+    struct gpu *gpu = user;
+
+    gpu->status = status;
+    pv_os_loop_stop(gpu->loop);
+}
+
+static void on_signal(void *user, uint32_t events)
+{
+    struct gpu *gpu = user;
+
+    (void)events;
+    while (pv_os_signals_next(gpu->signals_fd) > 0) {
+        pv_os_loop_stop(gpu->loop);
+    }
+}
+
+static int start_device(struct gpu *gpu, const struct gpu_options *options, const char *renderer)
+{
+    const struct pv_render_backend_options backend = {
+        .size_bytes = sizeof(backend),
+        .loop = gpu->loop,
+        .log = &gpu->log,
+        .renderer = renderer,
+        .log_filter = options->log,
+        .placement = PV_RENDER_PLACEMENT_WINDOW,
+        .window_fd = gpu->window_fd,
+        .window_size_bytes = options->window_bytes,
+        .memory_max_bytes = options->memory_max_bytes,
+    };
+    uint32_t capset[PV_CLI_CAPSET_WORDS];
+    struct pv_gpu_device_options device = {
+        .size_bytes = sizeof(device),
+        .log = &gpu->log,
+        .window_fd = gpu->window_fd,
+        .window_size_bytes = options->window_bytes,
+        .memory_limit_bytes = options->memory_max_bytes,
+        .context_ops = &pv_render_context_ops,
+        .capset_id = PV_GPU_CAPSET_ID_VENUS,
+        .capset = capset,
+        .capset_bytes = sizeof(capset),
+        .scanout_count = 1,
+        .width_px = options->width_px,
+        .height_px = options->height_px,
+    };
+    int r = pv_render_backend_create(&backend, &gpu->backend);
+
+    if (r < 0) {
+        return r;
+    }
+    pv_cli_capset_fill(capset);
+    device.context_backend = gpu->backend;
+    return pv_gpu_device_create(&device, &gpu->device);
+}
+
+static int start_host(struct gpu *gpu, const struct gpu_options *options)
+{
+    const struct pv_vhost_user_host_options host = {
+        .loop = gpu->loop,
+        .log = &gpu->log,
+        .socket_path = options->vhost_user,
+        .window_fd = gpu->window_fd,
+        .window_size_bytes = options->window_bytes,
+        .device_ops = pv_gpu_device_virtio_ops(),
+        .device = gpu->device,
+        .closed = on_closed,
+        .user = gpu,
+    };
+
+    return pv_vhost_user_host_create(&host, &gpu->host);
+}
+
+static int fail(const char *what, const char *name, int r)
+{
+    (void)fprintf(stderr, "pearvisor: %s %s: %s\n", what, name, strerror(-r));
+    return r;
+}
+
+static int start(struct gpu *gpu, const struct gpu_options *options, const char *renderer)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    int r = pv_os_loop_create(&gpu->loop);
+
+    if (r == 0) {
+        r = pv_os_signals_open(signals, PV_ARRAY_LEN(signals), &gpu->signals_fd);
+    }
+    if (r == 0) {
+        r = pv_os_loop_add(gpu->loop, gpu->signals_fd, PV_OS_LOOP_READ, on_signal, gpu,
+                           &gpu->signals_source);
+    }
+    if (r == 0) {
+        r = pv_os_shm_create("pearvisor-window", options->window_bytes, &gpu->window_fd);
+    }
+    if (r < 0) {
+        return fail("cannot make", "the window", r);
+    }
+    r = start_device(gpu, options, renderer);
+    if (r < 0) {
+        return fail("cannot make", "the device", r);
+    }
+    r = start_host(gpu, options);
+    return r < 0 ? fail("cannot listen on", options->vhost_user, r) : 0;
+}
+
+static void finish(struct gpu *gpu)
+{
+    pv_vhost_user_host_destroy(gpu->host);
+    pv_gpu_device_destroy(gpu->device);
+    pv_render_backend_destroy(gpu->backend);
+    pv_os_source_remove(gpu->signals_source);
+    pv_os_loop_destroy(gpu->loop);
+    if (gpu->signals_fd >= 0) {
+        close(gpu->signals_fd);
+    }
+    if (gpu->window_fd >= 0) {
+        close(gpu->window_fd);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct gpu_options options = {
+        .window_bytes = UINT64_C(8) << 30,
+        .memory_max_bytes = UINT64_C(4) << 30,
+        .width_px = 1280,
+        .height_px = 800,
+    };
+    struct gpu gpu = {.window_fd = -1, .signals_fd = -1};
+    char renderer[PATH_MAX];
+    int r = parse(argc, argv, &options);
+
+    if (r != 0) {
+        return r < 0 ? 0 : r;
+    }
+    pv_base_log_init(&gpu.log, "gpu");
+    if (options.log != NULL && pv_base_log_configure(&gpu.log, options.log) < 0) {
+        (void)fprintf(stderr,
+                      "pearvisor: --log '%s' is not TOPIC=LEVEL[,...] with levels error, "
+                      "warn, info, debug\n",
+                      options.log);
+        return PV_CLI_USAGE;
+    }
+    if (!pv_cli_renderer_find(options.renderer, renderer)) {
+        return PV_CLI_FAILED;
+    }
+    pv_cli_host_driver_choose();
+    r = start(&gpu, &options, renderer);
+    if (r == 0) {
+        r = pv_os_loop_run(gpu.loop);
+    }
+    finish(&gpu);
+    return r < 0 || gpu.status < 0 ? PV_CLI_FAILED : 0;
+}
