@@ -60,10 +60,23 @@ def _text(data):
     return "\n".join(lines) + "\n"
 
 
+def _json(data):
+    """One entry per line: readable, and differences are small."""
+    parts = []
+    for key, value in data.items():
+        if isinstance(value, list):
+            lines = ",\n".join("  " + json.dumps(one) for one in value)
+            parts.append(f' "{key}": [\n{lines}\n ]')
+        else:
+            lines = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in value.items())
+            parts.append(f' "{key}": {{\n{lines}\n }}')
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
 def emit(model):
     """{path: text} of both forms."""
     data = collect(model)
     return {
         "coverage.txt": _text(data),
-        "coverage.json": json.dumps(data, indent=1) + "\n",
+        "coverage.json": _json(data),
     }
