@@ -106,7 +106,7 @@ class Decode(Body):
     def run_begin(self, size):
         self.local("p", "const uint8_t *p;")
         return [
-            f"p = pv_base_reader_take(&decoder->in, {size});",
+            f"p = pv_wire_take(decoder, {size});",
             "if (PV_UNLIKELY(p == NULL)) {",
             "    return false;",
             "}",
@@ -146,9 +146,12 @@ class Decode(Body):
             return
         self.local("handle", "uint64_t handle;")
         kind = object_type(self.model, one.elem.type)
+        # Structs serve both kinds of commands, so they ask the decoder which handle is wanted.
+        is_shared = self.is_struct or self.is_custom
+        find = "pv_wire_handle_find" if is_shared else "pv_wire_host_find"
         self.defer(
             8,
-            f"if (!pv_wire_handle_find(decoder, pv_base_load_u64({{at}}), {kind}, &handle)) {{",
+            f"if (!{find}(decoder, pv_base_load_u64({{at}}), {kind}, &handle)) {{",
             "    return false;",
             "}",
             f"{name} = ({one.elem.type})(uintptr_t)handle;",
@@ -285,7 +288,7 @@ class Decode(Body):
             if elem.kind == "scalar":
                 if one.is_count:
                     lines += [
-                        f"p = pv_base_reader_take(&decoder->in, {elem.wire});",
+                        f"p = pv_wire_take(decoder, {elem.wire});",
                         "if (PV_UNLIKELY(p == NULL)) {",
                         "    return false;",
                         "}",

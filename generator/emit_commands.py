@@ -139,6 +139,8 @@ def _decode_function(model, command):
             body.field(one)
     body.flush()
     lines = body.lines + body.last_lines
+    if not command.first:
+        lines = ["decoder->trace_id = 0;"] + lines
     if command.return_type != "void":
         lines = ["args->ret = 0;"] + lines
     if command.name in policy.OVERRIDES:
@@ -150,8 +152,6 @@ def _decode_function(model, command):
     ]
     if body.locals:
         text += indent(list(body.locals.values())) + [""]
-    if not command.fields:
-        text += indent(["(void)decoder;"])
     return text + indent(lines) + ["    return true;", "}", ""]
 
 
@@ -348,17 +348,26 @@ def _dispatch(model, stamp):
         stamp,
         ['"venus_wire/dispatch.h"'],
     )
-    out.add("/* Holes and refused commands are NULL. */")
+    out.add(
+        "static void refuse(struct pv_wire_decoder *decoder)",
+        "{",
+        "    pv_wire_fault_raise(decoder, PV_BASE_FAULT_COMMAND, decoder->command);",
+        "}",
+        "",
+    )
     out.add("static void (*const dispatchers[PV_WIRE_COMMAND_COUNT])(struct pv_wire_decoder *) = {")
-    for c in model.commands:
-        if c.kind != "refused":
-            out.add(f"    [{c.number}] = pv_wire_dispatch_{c.name},")
+    by_number = {c.number: c for c in model.commands}
+    for number in range(len(protocol.COMMANDS)):
+        command = by_number.get(number)
+        is_carried = command is not None and command.kind != "refused"
+        function = f"pv_wire_dispatch_{command.name}" if is_carried else "refuse"
+        out.add(f"    [{number}] = {function},")
     out.add(
         "};",
         "",
         "void pv_wire_dispatch(struct pv_wire_decoder *decoder)",
         "{",
-        "    const uint8_t *p = pv_base_reader_take(&decoder->in, 8);",
+        "    const uint8_t *p = pv_wire_take(decoder, 8);",
         "    uint32_t number;",
         "",
         "    if (PV_UNLIKELY(p == NULL)) {",
@@ -368,11 +377,9 @@ def _dispatch(model, stamp):
         "    decoder->command = number;",
         "    decoder->flags = pv_base_load_u32(p + 4);",
         "    decoder->poisoned = false;",
-        "    decoder->as_objects = false;",
         "    decoder->result = 0;",
-        "    decoder->trace_id = 0;",
-        "    if (PV_UNLIKELY(number >= PV_WIRE_COMMAND_COUNT || dispatchers[number] == NULL)) {",
-        "        pv_wire_refuse(decoder, PV_BASE_FAULT_COMMAND, number);",
+        "    if (PV_UNLIKELY(number >= PV_WIRE_COMMAND_COUNT)) {",
+        "        refuse(decoder);",
         "        return;",
         "    }",
         "    dispatchers[number](decoder);",

@@ -95,7 +95,7 @@ def _decode(model, struct, out, partial):
                 f"    if (!{header}) {{",
                 "        return false;",
                 "    }",
-                f"    p = pv_base_reader_take(&decoder->in, {struct.plain_members});",
+                f"    p = pv_wire_take(decoder, {struct.plain_members});",
                 "    if (PV_UNLIKELY(p == NULL)) {",
                 "        return false;",
                 "    }",

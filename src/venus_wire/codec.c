@@ -27,11 +27,11 @@ void *pv_wire_zero_alloc(struct pv_wire_decoder *decoder, size_t size_bytes)
 static const uint8_t *array_take(struct pv_wire_decoder *decoder, uint64_t count, size_t elem_bytes,
                                  size_t *ret_bytes)
 {
-    if (PV_UNLIKELY(count > pv_base_reader_left_bytes(&decoder->in) / elem_bytes)) {
+    if (PV_UNLIKELY(!pv_base_size_mul((size_t)count, elem_bytes, ret_bytes)
+                    || *ret_bytes > pv_base_reader_left_bytes(&decoder->in))) {
         pv_wire_refuse(decoder, PV_BASE_FAULT_COUNT, count);
         return NULL;
     }
-    *ret_bytes = (size_t)count * elem_bytes;
     return pv_base_reader_take_padded(&decoder->in, *ret_bytes);
 }
 

@@ -139,6 +139,39 @@ static inline uint64_t pv_wire_query_span(uint32_t query_count, uint64_t stride_
     return span_bytes;
 }
 
+/* pv_base_reader_take for emitted code: size_bytes is a constant above 0, the fault out of line. */
+PV_NODISCARD static inline const uint8_t *pv_wire_take(struct pv_wire_decoder *decoder,
+                                                       size_t size_bytes)
+{
+    const uint8_t *p = decoder->in.cursor;
+
+    if (PV_UNLIKELY(size_bytes > pv_base_reader_left_bytes(&decoder->in))) {
+        pv_wire_fault_raise(decoder, PV_BASE_FAULT_SHORT, size_bytes);
+        decoder->in.cursor = decoder->in.end;
+        return NULL;
+    }
+    if (p == NULL) {
+        __builtin_unreachable(); /* bytes are left, so they are somewhere */
+    }
+    decoder->in.cursor = p + size_bytes;
+    return p;
+}
+
+/* pv_wire_handle_find where the host's handle is wanted whatever as_objects says. */
+PV_NODISCARD static inline bool pv_wire_host_find(struct pv_wire_decoder *decoder, uint64_t id,
+                                                  uint32_t type, uint64_t *ret)
+{
+    const struct pv_base_object *object = pv_base_id_table_find(decoder->objects, id);
+
+    if (PV_LIKELY(object != NULL && object->type == type)) {
+        decoder->poisoned |= object->poisoned;
+        *ret = object->handle;
+        return true;
+    }
+    *ret = 0;
+    return id == 0 ? true : pv_wire_refuse(decoder, PV_BASE_FAULT_HANDLE, id);
+}
+
 static inline void pv_wire_store_u32(void *bytes, uint32_t value)
 {
     memcpy(bytes, &value, sizeof(value));
@@ -165,7 +198,7 @@ PV_NODISCARD static inline bool pv_wire_header_decode(struct pv_wire_decoder *de
                                                       const struct pv_wire_chain *chain,
                                                       bool is_partial)
 {
-    const uint8_t *p = pv_base_reader_take(&decoder->in, 12);
+    const uint8_t *p = pv_wire_take(decoder, 12);
     void *next = NULL;
 
     if (PV_UNLIKELY(p == NULL)) {

@@ -23,7 +23,7 @@ struct fake_wire {
     struct pv_wire_handlers handlers;
     uint8_t reply[FAKE_WIRE_REPLY_BYTES];
     struct pv_base_object *created; /* by the last command, NULL when it made none */
-    unsigned added;   /* calls of object_ops->add, and so on */
+    unsigned added;                 /* calls of object_ops->add, and so on */
     unsigned removed;
     unsigned freed;
     unsigned handled; /* calls of handlers */

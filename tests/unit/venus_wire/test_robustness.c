@@ -114,8 +114,8 @@ static void check_truncated(struct fake_wire *fake, uint32_t number, const uint8
         assert_non_null(copy);
         memcpy(copy, bytes, cut_bytes);
         (void)fake_wire_run(fake, copy, cut_bytes);
-        if (!pv_base_fault_is_raised(&fake->decoder.fault) || actions(fake) != 0
-            || fake->added != 0 || fake->removed != 0 || fake_wire_reply_bytes(fake) != 0) {
+        if (!pv_base_fault_is_raised(&fake->decoder.fault) || actions(fake) != 0 || fake->added != 0
+            || fake->removed != 0 || fake_wire_reply_bytes(fake) != 0) {
             fail_msg("%s acts on %zu of %zu bytes", pv_wire_command_name(number), cut_bytes,
                      size_bytes);
         }
