@@ -51,7 +51,7 @@ def test_neighbours_are_copied_at_once(builder, tiny):
         body.field(one)
     body.flush()
     text = "\n".join(body.lines)
-    assert "pv_base_reader_take(&decoder->in, 8)" in text
+    assert "pv_wire_take(decoder, 8)" in text
     assert text.count("memcpy") == 1
 
 
