@@ -59,8 +59,8 @@ def _commands_header(model, stamp):
         "venus_wire/commands.h",
         "Command numbers, and the decoded arguments of each command.\n\n"
         "Members are the C parameters, without pAllocator. `first` is the object that the command\n"
-        "is about. Handles of hand-written commands are struct pv_base_object pointers in disguise\n"
-        "(see pv_wire_object) until pv_wire_unwrap_vkX swaps them for host handles. Ids of\n"
+        "is about. Handles of hand-written commands are struct pv_base_object pointers in\n"
+        "disguise (see pv_wire_object) until pv_wire_unwrap_vkX swaps them for host handles. Ids of\n"
         "objects to be created are uint64_t arrays. Outputs (non-const pointers) are zeroed arena\n"
         "memory that the reply is encoded from; pv_wire_out_capacity tells the size of an output\n"
         "array. `ret` is what the C function returns.",
@@ -121,7 +121,7 @@ def _handlers_header(model, stamp):
         out.add(f"void pv_wire_unwrap_{c.name}(struct pv_wire_{c.name} *args);")
     out.add(
         "",
-        "/* The same by command number, for code that treats all commands alike (tests, traces). */",
+        "/* The same by command number, for code that treats all commands alike. */",
         "void pv_wire_unwrap_any(uint32_t number, void *args);",
     )
     return out
@@ -202,7 +202,7 @@ def _forward(model, command, reply):
     for one in command.fields:
         if one.is_out and one.is_count and one.kind == "ptr":
             poisoned.append(f"*args.{one.name} = 0;")
-    lines = [f"vk = args.first->dispatch;"]
+    lines = ["vk = args.first->dispatch;"]
     lines += [
         "if (PV_UNLIKELY(decoder->poisoned)) {",
         *indent(poisoned or ["/* dropped: one of its objects does not exist */"]),

@@ -3,7 +3,6 @@
 
 from generator import protocol
 from generator.emit_c import CFile
-from generator.emit_commands import table_of
 
 
 def mask_words(model):
@@ -27,12 +26,12 @@ def _header(model, stamp):
         "#define PV_WIRE_VK_XML_VERSION "
         f"VK_MAKE_API_VERSION(0, 1, 4, {model.registry.header_version})",
         f"#define PV_WIRE_COMMAND_SERIALIZATION_VERSION {protocol.COMMAND_SERIALIZATION_VERSION}u",
-        "/* Not 3 or 4: those promise the host image copy and descriptor heap commands of MESA, which",
-        " * hand host pointers to the driver and have no handler here. */",
+        "/* Not 3 or 4: those promise the host image copy and descriptor heap commands of MESA,",
+        " * which hand host pointers to the driver and have no handler here. */",
         f"#define PV_WIRE_VENUS_PROTOCOL_VERSION {protocol.VENUS_PROTOCOL_VERSION}u",
         "",
         "#define PV_WIRE_EXTENSION_MASK_WORDS 32",
-        "/* Bit N is set when the structs of extension number N are carried; bit 0 marks it valid. */",
+        "/* Bit N: the structs of extension number N are carried; bit 0 marks the mask valid. */",
         "extern const uint32_t pv_wire_extension_mask[PV_WIRE_EXTENSION_MASK_WORDS];",
         "",
         "struct pv_wire_extension {",
@@ -66,9 +65,9 @@ def _header(model, stamp):
         "extern const size_t pv_wire_property_struct_count;",
         "",
         "/*",
-        " * Destroy a host object that the guest left behind, by the right vkDestroy call of the driver.",
-        " * vk_table: struct pv_vk_device_table of its device. parent: the VkDevice. Does nothing for",
-        " * handle 0, for types that die with their pool, and when the driver lacks the function.",
+        " * Destroy a host object that the guest left behind, by the driver's right vkDestroy call.",
+        " * vk_table: struct pv_vk_device_table of its device. parent: the VkDevice. Does nothing",
+        " * for handle 0, for types that die with their pool, and when the driver lacks the call.",
         " */",
         "void pv_wire_object_destroy_host(uint32_t vk_object_type, const void *vk_table,",
         "                                 uint64_t parent, uint64_t handle);",
@@ -199,5 +198,4 @@ def _source(model, stamp):
 
 def emit(model, stamp):
     """Both files, as CFile objects."""
-    assert table_of
     return [_header(model, stamp), _source(model, stamp)]

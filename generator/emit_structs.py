@@ -6,6 +6,7 @@ import re
 from generator import policy
 from generator.emit_c import CFile, indent
 from generator.emit_codec import Decode, Encode, partial_is_empty, unwrap_lines
+from generator.model import min_wire
 
 
 def _function(prototype, body, locals_, tail):
@@ -47,13 +48,14 @@ def _decode_union(model, struct, out):
     lines += list(declared.values())
     lines += [
         "",
-        f"memset(v, 0, sizeof(*v));",
+        "memset(v, 0, sizeof(*v));",
         "if (!pv_base_reader_u32(&decoder->in, &tag)) {",
         "    return false;",
         "}",
         "switch (tag) {",
     ]
-    lines += cases + ["default:", "    return pv_wire_refuse(decoder, PV_BASE_FAULT_TAG, tag);", "}"]
+    lines += cases + ["default:"]
+    lines += ["    return pv_wire_refuse(decoder, PV_BASE_FAULT_TAG, tag);", "}"]
     out.add("{", *indent(lines), "}", "")
 
 
@@ -206,8 +208,6 @@ def _has_members(struct, partial, structs):
 
 
 def _partial_members_empty(struct, structs):
-    from generator.model import min_wire
-
     return all(min_wire(f, structs, True) == 0 for f in _members(struct))
 
 
@@ -331,7 +331,7 @@ def emit(model, stamp):
     for group, structs in sorted(groups.items()):
         out = CFile(
             f"venus_wire/{group}.c",
-            f"Struct codecs; see structs.h.",
+            "Struct codecs; see structs.h.",
             stamp,
             ['"venus_wire/structs.h"'],
         )

@@ -60,15 +60,14 @@ struct pv_wire_decoder {
     struct pv_base_id_table *objects;
     const struct pv_wire_object_ops *object_ops;
     const struct pv_wire_handlers *handlers;
-    void *context;       /* for handlers and object_ops: the ring */
-    bool has_reply;      /* `reply` is set: a reply stream has been chosen */
-    bool as_objects;     /* handles decode to struct pv_base_object * (hand-written commands) */
-    bool poisoned;       /* a handle of this command resolved to a poisoned object */
-    uint32_t command;    /* number of the command in hand, for the log */
-    uint32_t flags;      /* its flags word: bit 0 asks for a reply */
-    int32_t result;      /* its VkResult, 0 for void commands; for the trace */
-    uint64_t trace_id;   /* the first object id of the command, 0 if none; for the trace */
-    uint32_t chain_left; /* pNext nodes that the struct in hand may still have */
+    void *context;     /* for handlers and object_ops: the ring */
+    bool has_reply;    /* `reply` is set: a reply stream has been chosen */
+    bool as_objects;   /* handles decode to struct pv_base_object * (hand-written commands) */
+    bool poisoned;     /* a handle of this command resolved to a poisoned object */
+    uint32_t command;  /* number of the command in hand, for the log */
+    uint32_t flags;    /* its flags word: bit 0 asks for a reply */
+    int32_t result;    /* its VkResult, 0 for void commands; for the trace */
+    uint64_t trace_id; /* the first object id of the command, 0 if none; for the trace */
 };
 
 /*
