@@ -65,7 +65,7 @@ def _header(model, stamp):
         "extern const size_t pv_wire_property_struct_count;",
         "",
         "/*",
-        " * Destroy a host object that the guest left behind, by the driver's right vkDestroy call.",
+        " * Destroy a host object that the guest left behind, by the right call of the driver.",
         " * vk_table: struct pv_vk_device_table of its device. parent: the VkDevice. Does nothing",
         " * for handle 0, for types that die with their pool, and when the driver lacks the call.",
         " */",
