@@ -19,9 +19,17 @@ def inputs_stamp(registry_path):
     return "sha256 " + digest.hexdigest()
 
 
+OLDEST_HEADER_VERSION = 309  # of Vulkan 1.4; Debian 13's
+
+
 def generate(registry_path):
-    """{relative path: text} of all emitted files."""
+    """{relative path: text} of all emitted files. Raises OSError or ValueError."""
     registry = parse.parse_file(registry_path)
+    if registry.header_version < OLDEST_HEADER_VERSION:
+        raise ValueError(
+            f"revision {registry.header_version} is older than {OLDEST_HEADER_VERSION}: "
+            "give --registry a newer vk.xml, such as that of Debian 13's libvulkan-dev"
+        )
     built = model.build(registry)
     stamp = inputs_stamp(registry_path)
     files = emit_tables.emit(registry, stamp)
@@ -44,6 +52,8 @@ def main():
         texts = generate(options.registry)
     except OSError as error:
         sys.exit(f"generator: cannot read the registry: {error}")
+    except ValueError as error:
+        sys.exit(f"generator: {options.registry}: {error}")
     if options.list:
         print("\n".join(sorted(texts)))
         return

@@ -61,8 +61,8 @@ def _commands_header(model, stamp):
         "Members are the C parameters, without pAllocator. `first` is the object that the command\n"
         "is about. Handles of hand-written commands are struct pv_base_object pointers in\n"
         "disguise (see pv_wire_object) until pv_wire_unwrap_vkX swaps them for host handles. Ids\n"
-        "of objects to be created are uint64_t arrays. Outputs (non-const pointers) are zeroed arena\n"
-        "memory that the reply is encoded from; pv_wire_out_capacity tells the size of an output\n"
+        "of objects to be created are uint64_t arrays. Outputs (non-const pointers) are zeroed\n"
+        "arena memory that the reply is encoded from; pv_wire_out_capacity tells the size of an output\n"
         "array. `ret` is what the C function returns.",
         stamp,
         ['"venus_wire/codec.h"', '"venus_wire/mesa.h"'],
