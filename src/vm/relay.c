@@ -374,6 +374,9 @@ static void become_ready(struct pv_vm_relay *relay)
         return;
     }
     relay->is_ready = true;
+    /* The agent, too, takes nothing for a message before it has met the mark. */
+    (void)!pv_vm_agent_queue_mark(&relay->queue, PV_VM_AGENT_PING, 0);
+    port_flush(relay);
     for (struct client *client = relay->clients; client != NULL; client = client->next) {
         if (client->wants_pong) {
             client_send_pong(client);
