@@ -107,17 +107,16 @@ static void test_host_handle_where_the_driver_takes_it(void **state)
     use_profile("lavapipe-25.0.7");
     guest_image_init(&image, false);
     assert_int_equal(pv_vkhost_create_image_rewrite(&view, &image.info, &rewrite), VK_SUCCESS);
-    external = pv_vkhost_chain_find(&image.info,
-                                    VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO);
+    external =
+        pv_vkhost_chain_find(&image.info, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO);
     assert_non_null(external);
-    assert_int_equal(external->handleTypes,
-                     VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT);
+    assert_int_equal(external->handleTypes, VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT);
     /* Vulkan forbids it on images that do not start UNDEFINED. */
     guest_image_init(&image, false);
     image.info.initialLayout = VK_IMAGE_LAYOUT_PREINITIALIZED;
     assert_int_equal(pv_vkhost_create_image_rewrite(&view, &image.info, &rewrite), VK_SUCCESS);
-    assert_null(pv_vkhost_chain_find(&image.info,
-                                     VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO));
+    assert_null(
+        pv_vkhost_chain_find(&image.info, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO));
 }
 
 static void test_explicit_layouts_are_compared(void **state)
@@ -218,8 +217,12 @@ static void test_buffers(void **state)
 static void test_device(void **state)
 {
     static const char *const asked[] = {
-        "VK_EXT_image_drm_format_modifier", "VK_KHR_external_semaphore_fd", "VK_EXT_robustness2",
-        "VK_EXT_queue_family_foreign", "VK_EXT_external_memory_dma_buf", "VK_KHR_external_memory_fd",
+        "VK_EXT_image_drm_format_modifier",
+        "VK_KHR_external_semaphore_fd",
+        "VK_EXT_robustness2",
+        "VK_EXT_queue_family_foreign",
+        "VK_EXT_external_memory_dma_buf",
+        "VK_KHR_external_memory_fd",
     };
     const char *names[PV_ARRAY_LEN(asked)];
     const float priorities[2] = {1.0f, 1.0f};

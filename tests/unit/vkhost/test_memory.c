@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vkhost/memory.c: which types a guest sees, their order, what stands behind them, and memoryTypeBits.
+ * vkhost/memory.c: which types a guest sees, their order, what stands behind them, and
+ * memoryTypeBits.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -109,7 +110,8 @@ static void test_special_types_are_left_out(void **state)
     const VkMemoryPropertyFlags types[] = {
         D,
         D | VK_MEMORY_PROPERTY_PROTECTED_BIT,
-        V | C | VK_MEMORY_PROPERTY_DEVICE_COHERENT_BIT_AMD | VK_MEMORY_PROPERTY_DEVICE_UNCACHED_BIT_AMD,
+        V | C | VK_MEMORY_PROPERTY_DEVICE_COHERENT_BIT_AMD
+            | VK_MEMORY_PROPERTY_DEVICE_UNCACHED_BIT_AMD,
         V | C | K,
     };
 
@@ -149,8 +151,8 @@ static void test_full_table_keeps_room_for_the_added_type(void **state)
     assert_int_equal(pv_vkhost_memory_map_init(&map, &facts, 0, 4096), 0);
     assert_int_equal(map.type_count, VK_MAX_MEMORY_TYPES);
     assert_int_equal(map.types[0].flags, D);
-    assert_int_equal(
-        pv_vkhost_memory_bits_translate(&map, UINT32_MAX, PV_VKHOST_RESOURCE_LINEAR), UINT32_MAX);
+    assert_int_equal(pv_vkhost_memory_bits_translate(&map, UINT32_MAX, PV_VKHOST_RESOURCE_LINEAR),
+                     UINT32_MAX);
 }
 
 static void test_index_from_the_guest(void **state)
@@ -220,8 +222,8 @@ static void test_bind_check(void **state)
     assert_false(pv_vkhost_memory_bind_is_valid(&host, 1, 4096, 0, 0)); /* wrong type */
     assert_false(pv_vkhost_memory_bind_is_valid(&host, 32, 4096, 0, 0));
     assert_false(pv_vkhost_memory_bind_is_valid(&host, 2, 4096, UINT64_MAX - 255, 0));
-    assert_false(pv_vkhost_memory_bind_is_valid(&host, 2, UINT64_MAX, UINT64_MAX - 1023,
-                                                UINT64_MAX - 255));
+    assert_false(
+        pv_vkhost_memory_bind_is_valid(&host, 2, UINT64_MAX, UINT64_MAX - 1023, UINT64_MAX - 255));
 }
 
 int main(void)

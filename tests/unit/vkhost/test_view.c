@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vkhost/view.c against the recorded profiles: what stock Mesa wants before it shows a swapchain, for
- * each driver; and devices that cannot serve a guest.
+ * vkhost/view.c against the recorded profiles: what stock Mesa wants before it shows a swapchain,
+ * for each driver; and devices that cannot serve a guest.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -27,10 +27,11 @@ static struct pv_vkhost_view view;
 static void test_gates_of_mesa_are_open(void **state)
 {
     static const char *const names[] = {
-        "VK_EXT_external_memory_dma_buf", "VK_KHR_external_memory_fd",
+        "VK_EXT_external_memory_dma_buf",   "VK_KHR_external_memory_fd",
         "VK_EXT_image_drm_format_modifier", "VK_EXT_queue_family_foreign",
-        "VK_KHR_external_semaphore_fd", "VK_KHR_external_fence_fd", "VK_KHR_synchronization2",
-        "VK_KHR_timeline_semaphore", "VK_KHR_image_format_list",
+        "VK_KHR_external_semaphore_fd",     "VK_KHR_external_fence_fd",
+        "VK_KHR_synchronization2",          "VK_KHR_timeline_semaphore",
+        "VK_KHR_image_format_list",
     };
 
     (void)state;
