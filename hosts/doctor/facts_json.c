@@ -392,7 +392,8 @@ static bool read_memory(const json_t *json, VkPhysicalDeviceMemoryProperties *me
     {
         bool is_device_local = false;
 
-        if (!read_u64(value, "size_bytes", &memory->memoryHeaps[index].size)
+        if (!json_is_object(value)
+            || !read_u64(value, "size_bytes", &memory->memoryHeaps[index].size)
             || !read_bool(value, "device_local", &is_device_local)) {
             return false;
         }
@@ -402,7 +403,8 @@ static bool read_memory(const json_t *json, VkPhysicalDeviceMemoryProperties *me
     {
         VkMemoryType *type = &memory->memoryTypes[index];
 
-        if (!read_u32(value, "heap", &type->heapIndex) || type->heapIndex >= memory->memoryHeapCount
+        if (!json_is_object(value) || !read_u32(value, "heap", &type->heapIndex)
+            || type->heapIndex >= memory->memoryHeapCount
             || !read_words(json_object_get(value, "flags"), memory_flags,
                            PV_ARRAY_LEN(memory_flags), &type->propertyFlags)) {
             return false;
@@ -425,7 +427,7 @@ static bool read_queues(const json_t *json, struct pv_vkhost_facts *facts)
     {
         VkQueueFamilyProperties *family = &facts->queue_families[index];
 
-        if (!read_u32(value, "count", &family->queueCount)
+        if (!json_is_object(value) || !read_u32(value, "count", &family->queueCount)
             || !read_u32(value, "timestamp_bits", &family->timestampValidBits)
             || !read_words(json_object_get(value, "flags"), queue_flags, PV_ARRAY_LEN(queue_flags),
                            &family->queueFlags)) {

@@ -8,32 +8,40 @@
 #ifndef PV_VKHOST_CHAIN_H
 #define PV_VKHOST_CHAIN_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include <vulkan/vulkan_core.h>
 
+/*
+ * What all extensible structs begin with. Compilers may assume that differently typed structs do
+ * not overlap; chains are all about looking at one through another, hence may_alias.
+ */
+struct pv_vkhost_chain_node {
+    VkStructureType type;
+    struct pv_vkhost_chain_node *next;
+} __attribute__((may_alias));
+
 /* The first node of that type behind `base` (a struct that starts with sType, pNext), or NULL. */
 static inline void *pv_vkhost_chain_find(const void *base, VkStructureType type)
 {
-    const VkBaseInStructure *node = ((const VkBaseInStructure *)base)->pNext;
+    struct pv_vkhost_chain_node *node = ((const struct pv_vkhost_chain_node *)base)->next;
 
-    while (node != NULL && node->sType != type) {
-        node = node->pNext;
+    while (node != NULL && node->type != type) {
+        node = node->next;
     }
-    return (void *)(size_t)node; /* arena memory, see above */
+    return node;
 }
 
 /* Unlink the first node of that type. Returns it (its pNext untouched), or NULL. */
 static inline void *pv_vkhost_chain_remove(void *base, VkStructureType type)
 {
-    VkBaseOutStructure *previous = base;
+    struct pv_vkhost_chain_node *previous = base;
 
-    while (previous->pNext != NULL) {
-        VkBaseOutStructure *node = previous->pNext;
+    while (previous->next != NULL) {
+        struct pv_vkhost_chain_node *node = previous->next;
 
-        if (node->sType == type) {
-            previous->pNext = node->pNext;
+        if (node->type == type) {
+            previous->next = node->next;
             return node;
         }
         previous = node;
@@ -44,11 +52,22 @@ static inline void *pv_vkhost_chain_remove(void *base, VkStructureType type)
 /* Put `node` first in the chain of `base`. node must live until the host call has returned. */
 static inline void pv_vkhost_chain_prepend(void *base, void *node)
 {
-    VkBaseOutStructure *first = base;
-    VkBaseOutStructure *added = node;
+    struct pv_vkhost_chain_node *first = base;
+    struct pv_vkhost_chain_node *added = node;
 
-    added->pNext = first->pNext;
-    first->pNext = added;
+    added->next = first->next;
+    first->next = added;
+}
+
+/* Last node of a chain; `base` itself when there is none. */
+static inline struct pv_vkhost_chain_node *pv_vkhost_chain_last(void *base)
+{
+    struct pv_vkhost_chain_node *node = base;
+
+    while (node->next != NULL) {
+        node = node->next;
+    }
+    return node;
 }
 
 #endif

@@ -53,8 +53,8 @@ void pv_vkhost_query_properties2_edit(const struct pv_vkhost_view *view,
                                       VkPhysicalDeviceProperties2 *properties)
 {
     pv_vkhost_query_properties_edit(view, &properties->properties);
-    for (VkBaseOutStructure *node = properties->pNext; node != NULL; node = node->pNext) {
-        switch (node->sType) {
+    for (struct pv_vkhost_chain_node *node = properties->pNext; node != NULL; node = node->next) {
+        switch (node->type) {
         case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES: {
             VkPhysicalDeviceIDProperties *id = (void *)node;
 
@@ -104,9 +104,9 @@ void pv_vkhost_query_features_edit(const struct pv_vkhost_view *view,
 void pv_vkhost_query_features_chain_edit(const struct pv_vkhost_view *view, void *base)
 {
     (void)view;
-    for (VkBaseOutStructure *node = ((VkBaseOutStructure *)base)->pNext; node != NULL;
-         node = node->pNext) {
-        switch (node->sType) {
+    for (struct pv_vkhost_chain_node *node = ((struct pv_vkhost_chain_node *)base)->next;
+         node != NULL; node = node->next) {
+        switch (node->type) {
         case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROTECTED_MEMORY_FEATURES:
             ((VkPhysicalDeviceProtectedMemoryFeatures *)(void *)node)->protectedMemory = VK_FALSE;
             break;
@@ -227,17 +227,6 @@ void pv_vkhost_query_external_fence_get(const struct pv_vkhost_view *view,
 
 /* ---- formats ---- */
 
-/* Last node of a chain; `base` itself when there is none. */
-static VkBaseOutStructure *chain_last(void *base)
-{
-    VkBaseOutStructure *node = base;
-
-    while (node->pNext != NULL) {
-        node = node->pNext;
-    }
-    return node;
-}
-
 void pv_vkhost_query_format_get(const struct pv_vkhost_view *view, VkPhysicalDevice physical_device,
                                 PFN_vkGetPhysicalDeviceFormatProperties2 host, VkFormat format,
                                 VkFormatProperties2 *properties)
@@ -256,7 +245,7 @@ void pv_vkhost_query_format_get(const struct pv_vkhost_view *view, VkPhysicalDev
     VkFormatProperties3 own = {.sType = VK_STRUCTURE_TYPE_FORMAT_PROPERTIES_3};
     VkFormatProperties3 *wide =
         pv_vkhost_chain_find(properties, VK_STRUCTURE_TYPE_FORMAT_PROPERTIES_3);
-    VkBaseOutStructure *last = NULL;
+    struct pv_vkhost_chain_node *last = NULL;
     VkFormatFeatureFlags2 features;
     uint32_t count;
 
@@ -267,13 +256,13 @@ void pv_vkhost_query_format_get(const struct pv_vkhost_view *view, VkPhysicalDev
         list2->pDrmFormatModifierProperties = NULL;
     }
     if (view->facts->has_features2 && wide == NULL) {
-        last = chain_last(properties);
-        last->pNext = (void *)&own;
+        last = pv_vkhost_chain_last(properties);
+        last->next = (void *)&own;
         wide = &own;
     }
     host(physical_device, format, properties);
     if (last != NULL) {
-        last->pNext = NULL;
+        last->next = NULL;
     }
 
     features = view->facts->has_features2 && wide != NULL && wide->linearTilingFeatures != 0
