@@ -4,6 +4,7 @@
  * socket, serves one QEMU for as long as that lives, carries queues, configuration space, guest
  * memory and the host-visible window between it and a device kind (virtio/device.h).
  *
+ * The process must ignore SIGPIPE: doorbells come from the front end and may be broken pipes.
  * Build, then freeze: everything is in the options; after create nothing changes but by messages.
  * Threads: the loop thread.
  */

@@ -9,6 +9,7 @@
  *
  * Exit status: 0 after the front end has gone, 1 when it broke the protocol, 2 for trouble here.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,7 @@ int main(int argc, char **argv)
     if (argc < 3) {
         return 2;
     }
+    (void)signal(SIGPIPE, SIG_IGN);
     pv_base_log_init(&log, "fake-device");
     if (argc > 3 && pv_base_log_configure(&log, argv[3]) < 0) {
         return 2;

@@ -644,6 +644,9 @@ def test_doorbells_of_other_kinds(front, tmp_path, kind):
     queue.send(struct.pack("<I", ECHO), 4)
     if kind == "socket":
         os.write(keep[1], b"12345678")
+    else:
+        os.eventfd_write(front.queues[1].kick_fd, 1)
+    time.sleep(0.05)
     queue.kick_fd, queue.call_fd = own
     assert echo(front, queue=1) == b"hello"
     assert front.still_answers()
