@@ -13,6 +13,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *summary;
 } commands[] = {
+    {"demo", pv_cli_demo, "boot a ready guest, run vkcube in it, save the picture"},
     {"run", pv_cli_run, "boot a guest, run a command in it, return its exit status"},
     {"doctor", pv_cli_doctor, "what this host can do, and what is missing"},
     {"exec", pv_cli_exec, "run a command in a guest that runs already"},

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pearvisor demo: the whole thing at once. Builds the guest image if there is none, boots it, runs
+ * vkcube in Weston, and saves a picture of the guest's screen. Each step is a subcommand of this
+ * program, so what it does can be done by hand with the same words.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/numbers.h"
+#include "os/process.h"
+
+struct demo_options {
+    const char *picture;
+    const char *accel;
+    uint32_t frames;
+};
+
+static void print_help(FILE *file)
+{
+    fprintf(file,
+            "usage: pearvisor demo [OPTIONS]\n\n"
+            "Boots a stock Debian 13 guest, runs vkcube in it on the host's GPU, and saves a\n"
+            "picture of the guest's screen.\n\n"
+            "  -o, --output FILE  the picture (default pearvisor-demo.png)\n"
+            "  --frames N         frames of the measured run (default 300)\n"
+            "  --accel KIND       auto, kvm or tcg (default auto)\n");
+}
+
+/* Returns 0, or an exit status to leave with; -1 for "leave with success". */
+static int parse(int argc, char **argv, struct demo_options *ret)
+{
+    static const struct option options[] = {
+        {"output", required_argument, NULL, 'o'},
+        {"frames", required_argument, NULL, 'f'},
+        {"accel", required_argument, NULL, 'a'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    bool good = true;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'o':
+            ret->picture = optarg;
+            break;
+        case 'f':
+            good = pv_cli_number("--frames", optarg, 2, 100000, &ret->frames) && good;
+            break;
+        case 'a':
+            ret->accel = optarg;
+            break;
+        case 'h':
+            print_help(stdout);
+            return -1;
+        default:
+            good = false;
+            break;
+        }
+    }
+    if (good && optind != argc) {
+        print_help(stderr);
+        good = false;
+    }
+    return good ? 0 : PV_CLI_USAGE;
+}
+
+/* Run one of our subcommands to its end, on our terminal; Ctrl-C reaches it as it reaches us. */
+static int run_subcommand(const char *program, char **argv)
+{
+    const pid_t pid = fork();
+    int status;
+
+    if (pid < 0) {
+        fprintf(stderr, "pearvisor: cannot start a process: %s\n", strerror(errno));
+        return PV_CLI_FAILED;
+    }
+    if (pid == 0) {
+        execv(program, argv);
+        fprintf(stderr, "pearvisor: cannot run %s: %s\n", program, strerror(errno));
+        _exit(PV_CLI_FAILED);
+    }
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR) {
+            return PV_CLI_FAILED;
+        }
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int pv_cli_demo(int argc, char **argv)
+{
+    struct demo_options options = {.picture = "pearvisor-demo.png", .accel = "auto", .frames = 300};
+    char frames[16];
+    char program[PATH_MAX];
+    char *build[] = {(char[]){"pearvisor"}, (char[]){"image"}, (char[]){"build"},
+                     (char[]){"debian-13"}, NULL};
+    char *run[] = {(char[]){"run"},
+                   (char[]){"--accel"},
+                   NULL,
+                   (char[]){"--screenshot"},
+                   NULL,
+                   (char[]){"--timeout"},
+                   (char[]){"300"},
+                   (char[]){"--"},
+                   (char[]){"demo-session"},
+                   frames,
+                   NULL};
+    int r = parse(argc, argv, &options);
+
+    if (r != 0) {
+        return r < 0 ? 0 : r;
+    }
+    if (pv_os_process_own_path(program, sizeof(program)) != 0) {
+        fprintf(stderr, "pearvisor: cannot find the path of this program\n");
+        return PV_CLI_FAILED;
+    }
+    (void)snprintf(frames, sizeof(frames), "%u", options.frames);
+    run[3] = (char *)(uintptr_t)options.accel;
+    run[5] = (char *)(uintptr_t)options.picture;
+    r = run_subcommand(program, build);
+    if (r != 0) {
+        return r;
+    }
+    printf("booting the guest ...\n");
+    fflush(stdout);
+    (void)unlink(options.picture);
+    r = run_subcommand(program, run);
+    if (r != 0) {
+        return r;
+    }
+    if (access(options.picture, R_OK) != 0) {
+        fprintf(stderr, "pearvisor: vkcube ran, but no picture of the screen was saved\n");
+        return PV_CLI_FAILED;
+    }
+    printf("the guest's screen: %s\n", options.picture);
+    return 0;
+}
