@@ -26,6 +26,8 @@ struct exec {
     struct pv_cli_terminal terminal;
     int signals_fd;
     bool has_timed_out;
+    unsigned int signal_count;
+    int signal_number; /* that made us leave; 0: none */
     enum pv_vm_agent_exit how;
     uint32_t value;
 };
@@ -92,8 +94,12 @@ static void on_signal(void *user, uint32_t events)
     while ((number = pv_os_signals_next(exec->signals_fd)) > 0) {
         if (number == SIGWINCH) {
             send_size(exec);
-        } else {
+        } else if (exec->signal_count++ == 0) {
             pv_vm_session_signal(exec->session, number);
+        } else {
+            /* The command, or the guest, does not care: leave, which kills the command. */
+            exec->signal_number = number;
+            pv_os_loop_stop(exec->loop);
         }
     }
 }
@@ -223,6 +229,9 @@ static int conclude(const struct exec_options *options, const struct exec *exec)
     if (exec->has_timed_out) {
         fprintf(stderr, "pearvisor: the command did not end within %u s\n", options->timeout_s);
         return PV_CLI_TIMEOUT;
+    }
+    if (exec->signal_number != 0) {
+        return 128 + exec->signal_number;
     }
     if (exec->how == PV_VM_AGENT_EXIT_NOT_RUN) {
         fprintf(stderr, "pearvisor: the guest cannot run '%s': %s\n", options->command[0],
