@@ -17,7 +17,6 @@
 #include "os/loop.h"
 #include "os/socket.h"
 
-#define CONTEXT_MAX 1024u
 /* Questions of one client that are answered before others get their turn. */
 #define QUESTIONS_PER_TURN 8u
 
@@ -232,7 +231,7 @@ static bool answer_statistics(const struct client *client)
     const struct pv_display_control *control = client->control;
     struct {
         struct pv_display_statistics statistics;
-        struct pv_display_context contexts[CONTEXT_MAX];
+        struct pv_display_context contexts[PV_DISPLAY_CONTEXT_MAX];
     } *answer = calloc(1, sizeof(*answer));
     size_t count = 0;
     bool sent;
@@ -243,7 +242,7 @@ static bool answer_statistics(const struct client *client)
     }
     if (control->statistics != NULL) {
         count = control->statistics(control->statistics_user, &answer->statistics, answer->contexts,
-                                    CONTEXT_MAX);
+                                    PV_DISPLAY_CONTEXT_MAX);
     }
     answer->statistics.listed_count = (uint32_t)count;
     sent = send_answer(client, PV_DISPLAY_STATISTICS, 0, answer,

@@ -23,6 +23,9 @@ struct pv_display_control;
 /* Clients at once: a viewer, a screenshot, a `top`, and room for scripts. More are turned away. */
 #define PV_DISPLAY_CLIENT_MAX 32u
 
+/* Contexts in one answer; a device has no more (PV_GPU_CONTEXT_MAX). */
+#define PV_DISPLAY_CONTEXT_MAX 256u
+
 struct pv_display_control_options {
     size_t size_bytes;       /* of this struct */
     struct pv_os_loop *loop; /* borrowed */
