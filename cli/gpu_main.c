@@ -18,6 +18,7 @@
 #include "cli/commands.h"
 #include "cli/numbers.h"
 #include "cli/host_programs.h"
+#include "display/control.h"
 #include "gpu/device.h"
 #include "gpu/protocol.h"
 #include "os/loop.h"
@@ -25,6 +26,8 @@
 #include "os/shm.h"
 #include "render/context.h"
 #include "vhost-user/host.h"
+
+#define SCANOUTS 1u
 
 struct gpu_options {
     const char *vhost_user;
@@ -42,6 +45,7 @@ struct gpu {
     struct pv_base_log log;
     int window_fd;
     struct pv_render_backend *backend;
+    struct pv_display_control *control; /* NULL: nobody may ask */
     struct pv_gpu_device *device;
     struct pv_vhost_user_host *host;
     struct pv_os_source *signals_source;
@@ -174,6 +178,63 @@ static void on_signal(void *user, uint32_t events)
     }
 }
 
+/* The device's figures, as the control socket tells them. */
+static size_t get_statistics(void *user, struct pv_display_statistics *ret_statistics,
+                             struct pv_display_context *ret_contexts, size_t max)
+{
+    const struct gpu *gpu = user;
+    struct pv_gpu_context_statistics contexts[PV_DISPLAY_CONTEXT_MAX];
+    struct pv_gpu_statistics figures;
+    const size_t room = max < PV_ARRAY_LEN(contexts) ? max : PV_ARRAY_LEN(contexts);
+    const size_t count = pv_gpu_device_get_contexts(gpu->device, contexts, room);
+
+    pv_gpu_device_get_statistics(gpu->device, &figures);
+    *ret_statistics = (struct pv_display_statistics){
+        .memory_used_bytes = figures.memory_used_bytes,
+        .memory_limit_bytes = figures.memory_limit_bytes,
+        .window_used_bytes = figures.window_used_bytes,
+        .window_size_bytes = figures.window_size_bytes,
+        .command_count = figures.command_count,
+        .error_count = figures.error_count,
+        .frame_count = figures.frame_count,
+        .context_count = figures.context_count,
+        .empty_context_count = figures.empty_context_count,
+        .lost_context_count = figures.lost_context_count,
+        .resource_count = figures.resource_count,
+        .held_count = figures.held_count,
+        .fence_count = figures.fence_count,
+    };
+    for (size_t i = 0; i < count; i++) {
+        ret_contexts[i] = (struct pv_display_context){
+            .memory_bytes = contexts[i].memory_bytes,
+            .submit_count = contexts[i].submit_count,
+            .context_id = contexts[i].context_id,
+            .capset_id = contexts[i].capset_id,
+            .fence_count = contexts[i].fence_count,
+            .is_lost = contexts[i].lost ? 1 : 0,
+        };
+        memcpy(ret_contexts[i].name, contexts[i].name, sizeof(ret_contexts[i].name));
+    }
+    return count;
+}
+
+static int start_control(struct gpu *gpu, const struct gpu_options *options)
+{
+    const struct pv_display_control_options control = {
+        .size_bytes = sizeof(control),
+        .loop = gpu->loop,
+        .log = &gpu->log,
+        .socket_path = options->control,
+        .scanout_count = SCANOUTS,
+    };
+    const int r = pv_display_control_create(&control, &gpu->control);
+
+    if (r == 0) {
+        pv_display_control_set_statistics(gpu->control, get_statistics, gpu);
+    }
+    return r;
+}
+
 static int start_device(struct gpu *gpu, const struct gpu_options *options, const char *renderer)
 {
     const struct pv_render_backend_options backend = {
@@ -198,7 +259,7 @@ static int start_device(struct gpu *gpu, const struct gpu_options *options, cons
         .capset_id = PV_GPU_CAPSET_ID_VENUS,
         .capset = capset,
         .capset_bytes = sizeof(capset),
-        .scanout_count = 1,
+        .scanout_count = SCANOUTS,
         .width_px = options->width_px,
         .height_px = options->height_px,
     };
@@ -206,6 +267,10 @@ static int start_device(struct gpu *gpu, const struct gpu_options *options, cons
 
     if (r < 0) {
         return r;
+    }
+    if (gpu->control != NULL) {
+        device.sink_ops = pv_display_control_sink_ops();
+        device.sink = gpu->control;
     }
     pv_cli_capset_fill(capset);
     device.context_backend = gpu->backend;
@@ -253,6 +318,12 @@ static int start(struct gpu *gpu, const struct gpu_options *options, const char 
     if (r < 0) {
         return fail("cannot make", "the window", r);
     }
+    if (options->control != NULL) {
+        r = start_control(gpu, options);
+        if (r < 0) {
+            return fail("cannot listen on", options->control, r);
+        }
+    }
     r = start_device(gpu, options, renderer);
     if (r < 0) {
         return fail("cannot make", "the device", r);
@@ -265,6 +336,7 @@ static void finish(struct gpu *gpu)
 {
     pv_vhost_user_host_destroy(gpu->host);
     pv_gpu_device_destroy(gpu->device);
+    pv_display_control_destroy(gpu->control);
     pv_render_backend_destroy(gpu->backend);
     pv_os_source_remove(gpu->signals_source);
     pv_os_loop_destroy(gpu->loop);

@@ -17,6 +17,7 @@ static const struct {
     {"run", pv_cli_run, "boot a guest, run a command in it, return its exit status"},
     {"doctor", pv_cli_doctor, "what this host can do, and what is missing"},
     {"exec", pv_cli_exec, "run a command in a guest that runs already"},
+    {"screenshot", pv_cli_screenshot, "save what a guest's screen shows as PNG"},
     {"gpu", pv_cli_gpu, "only the device, for a VMM of your own"},
     {"vtest", pv_cli_vtest, "serve Vulkan to programs of this machine, without a VM"},
     {"image", pv_cli_image, "build, list or remove guest images"},

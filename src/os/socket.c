@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -258,6 +259,31 @@ bool pv_os_fd_is_readable(int fd)
         count = poll(&entry, 1, 0);
     } while (count < 0 && errno == EINTR);
     return count > 0;
+}
+
+int pv_os_socket_set_timeout(int fd, unsigned int timeout_ms)
+{
+    const struct timeval value = {
+        .tv_sec = timeout_ms / 1000,
+        .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000,
+    };
+
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &value, sizeof(value)) < 0
+        || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &value, sizeof(value)) < 0) {
+        return -errno;
+    }
+    return 0;
+}
+
+int pv_os_fd_duplicate(int fd, int *ret_fd)
+{
+    const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+    if (copy < 0) {
+        return -errno;
+    }
+    *ret_fd = copy;
+    return 0;
 }
 
 void pv_os_fds_close(const int *fds, size_t count)

@@ -59,6 +59,13 @@ PV_NODISCARD int pv_os_socket_unread_by_peer(int fd, size_t *ret_bytes);
 /* Whether a read would return at once: bytes, an end, or an error. Never waits. */
 bool pv_os_fd_is_readable(int fd);
 
+/* Let receiving and sending on a blocking socket fail with -EAGAIN after timeout_ms (not 0).
+ * Returns 0 or -errno. */
+PV_NODISCARD int pv_os_socket_set_timeout(int fd, unsigned int timeout_ms);
+
+/* Another descriptor of the same file, close-on-exec. Returns 0 or -errno. */
+PV_NODISCARD int pv_os_fd_duplicate(int fd, int *ret_fd);
+
 /* Close each fd that is not -1. */
 void pv_os_fds_close(const int *fds, size_t count);
 

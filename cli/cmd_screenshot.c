@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pearvisor screenshot: what a guest's screen shows now, as a PNG file.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/numbers.h"
+#include "cli/places.h"
+#include "display/client.h"
+#include "display/png.h"
+#include "vm/machine.h"
+#include "vm/runtime.h"
+
+#define SCANOUT_MAX 15
+
+struct screenshot_options {
+    const char *vm;
+    const char *control;
+    const char *file;
+    uint32_t scanout_index;
+};
+
+static void print_help(FILE *file)
+{
+    (void)fprintf(file, "usage: pearvisor screenshot [OPTIONS] [-o] FILE\n\n"
+                        "Saves what a guest's screen shows now, with its cursor, as a PNG file.\n\n"
+                        "  --vm NAME         which guest; needed only if several run\n"
+                        "  --control SOCKET  the same by the device's control socket\n"
+                        "  --scanout N       which of its screens (default 0)\n"
+                        "  -o, --output FILE where to save it\n");
+}
+
+/* Returns 0, or an exit status to leave with; -1 for "leave with success". */
+static int parse(int argc, char **argv, struct screenshot_options *ret)
+{
+    static const struct option options[] = {
+        {"vm", required_argument, NULL, 'v'},      {"control", required_argument, NULL, 'c'},
+        {"scanout", required_argument, NULL, 's'}, {"output", required_argument, NULL, 'o'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    };
+    bool good = true;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "ho:", options, NULL)) != -1) {
+        switch (option) {
+        case 'v':
+            ret->vm = optarg;
+            break;
+        case 'c':
+            ret->control = optarg;
+            break;
+        case 's':
+            good = pv_cli_number("--scanout", optarg, 0, SCANOUT_MAX, &ret->scanout_index) && good;
+            break;
+        case 'o':
+            ret->file = optarg;
+            break;
+        case 'h':
+            print_help(stdout);
+            return -1;
+        default:
+            good = false;
+            break;
+        }
+    }
+    if (good && ret->file == NULL && optind < argc) {
+        ret->file = argv[optind++];
+    }
+    if (good
+        && (optind != argc || ret->file == NULL || (ret->vm != NULL && ret->control != NULL))) {
+        print_help(stderr);
+        good = false;
+    }
+    return good ? 0 : PV_CLI_USAGE;
+}
+
+/* The control socket of a VM that `pearvisor run` keeps. False, and a sentence, if there is none.
+ */
+static bool find_control(const char *name, char ret_path[PV_VM_RUNTIME_PATH_MAX])
+{
+    struct pv_cli_places places;
+    struct pv_vm_runtime runtime;
+    int r;
+
+    if (!pv_cli_places_find(NULL, &places)) {
+        return false;
+    }
+    r = pv_vm_runtime_find(places.runtime, name, &runtime);
+    if (r == 0) {
+        r = pv_vm_runtime_file(&runtime, PV_VM_MACHINE_CONTROL_SOCKET, ret_path);
+    }
+    if (r == -ENOTUNIQ) {
+        (void)fprintf(stderr, "pearvisor: several guests run; choose one with --vm NAME\n");
+    } else if (r < 0) {
+        (void)fprintf(stderr, "pearvisor: no guest %s%sruns\n", name != NULL ? name : "",
+                      name != NULL ? " " : "");
+    }
+    return r == 0;
+}
+
+static const char *why(int r)
+{
+    switch (r) {
+    case -ENODEV:
+        return "the screen is off";
+    case -ENOENT:
+        return "there is no such screen";
+    case -EPROTO:
+    case -EPROTONOSUPPORT:
+        return "the device speaks another version of the protocol";
+    case -ETIMEDOUT:
+        return "the device does not answer";
+    default:
+        return strerror(-r);
+    }
+}
+
+static int take(const struct screenshot_options *options, const char *control)
+{
+    struct pv_display_client *client;
+    struct pv_display_screen screen;
+    int r = pv_display_client_connect(control, &client);
+
+    if (r < 0) {
+        (void)fprintf(stderr, "pearvisor: no device listens on %s: %s\n", control, strerror(-r));
+        return PV_CLI_FAILED;
+    }
+    r = pv_display_client_get_screen(client, options->scanout_index, &screen);
+    pv_display_client_destroy(client);
+    if (r < 0) {
+        (void)fprintf(stderr, "pearvisor: no picture of screen %u: %s\n", options->scanout_index,
+                      why(r));
+        return PV_CLI_FAILED;
+    }
+    r = pv_display_png_write(options->file, &screen);
+    pv_display_screen_finish(&screen);
+    if (r < 0) {
+        (void)fprintf(stderr, "pearvisor: cannot write %s: %s\n", options->file, strerror(-r));
+        return PV_CLI_FAILED;
+    }
+    return 0;
+}
+
+int pv_cli_screenshot(int argc, char **argv)
+{
+    struct screenshot_options options = {0};
+    char path[PV_VM_RUNTIME_PATH_MAX];
+    const int r = parse(argc, argv, &options);
+
+    if (r != 0) {
+        return r < 0 ? 0 : r;
+    }
+    if (options.control != NULL) {
+        return take(&options, options.control);
+    }
+    return find_control(options.vm, path) ? take(&options, path) : PV_CLI_FAILED;
+}
