@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli/capset.h"
@@ -19,12 +20,16 @@
 #include "cli/numbers.h"
 #include "cli/host_programs.h"
 #include "gpu/device.h"
+#include "gpu/limits.h"
 #include "gpu/protocol.h"
 #include "os/loop.h"
 #include "os/process.h"
 #include "os/shm.h"
 #include "render/context.h"
 #include "vhost-user/host.h"
+
+/* Descriptors beside those of resources: sockets and doorbells, and a few for each worker. */
+#define OTHER_FD_MAX (PV_RENDER_CONTEXT_MAX * 8u + 64u)
 
 struct gpu_options {
     const char *vhost_user;
@@ -174,6 +179,18 @@ static void on_signal(void *user, uint32_t events)
     }
 }
 
+/* What a guest may make us open, all at once, must not run us out of descriptors. */
+static void raise_fd_limit(void)
+{
+    const rlim_t wanted = PV_GPU_RESOURCE_FD_MAX + OTHER_FD_MAX;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted) {
+        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static int start_device(struct gpu *gpu, const struct gpu_options *options, const char *renderer)
 {
     const struct pv_render_backend_options backend = {
@@ -303,6 +320,8 @@ int main(int argc, char **argv)
         return PV_CLI_FAILED;
     }
     pv_cli_host_driver_choose();
+    (void)signal(SIGPIPE, SIG_IGN); /* a doorbell of the VMM's may be a broken pipe */
+    raise_fd_limit();
     r = start(&gpu, &options, renderer);
     if (r == 0) {
         r = pv_os_loop_run(gpu.loop);
