@@ -102,7 +102,8 @@ int pv_cli_demo(int argc, char **argv)
     char program[PATH_MAX];
     char *build[] = {(char[]){"pearvisor"}, (char[]){"image"}, (char[]){"build"},
                      (char[]){"debian-13"}, NULL};
-    char *run[] = {(char[]){"run"},
+    char *run[] = {(char[]){"pearvisor"},
+                   (char[]){"run"},
                    (char[]){"--accel"},
                    NULL,
                    (char[]){"--screenshot"},

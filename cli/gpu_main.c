@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli/capset.h"
@@ -20,6 +21,7 @@
 #include "cli/host_programs.h"
 #include "display/control.h"
 #include "gpu/device.h"
+#include "gpu/limits.h"
 #include "gpu/protocol.h"
 #include "os/loop.h"
 #include "os/process.h"
@@ -28,6 +30,8 @@
 #include "vhost-user/host.h"
 
 #define SCANOUTS 1u
+/* Descriptors beside those of resources: sockets and doorbells, and a few for each worker. */
+#define OTHER_FD_MAX (PV_RENDER_CONTEXT_MAX * 8u + 64u)
 
 struct gpu_options {
     const char *vhost_user;
@@ -175,6 +179,18 @@ static void on_signal(void *user, uint32_t events)
     (void)events;
     while (pv_os_signals_next(gpu->signals_fd) > 0) {
         pv_os_loop_stop(gpu->loop);
+    }
+}
+
+/* What a guest may make us open, all at once, must not run us out of descriptors. */
+static void raise_fd_limit(void)
+{
+    const rlim_t wanted = PV_GPU_RESOURCE_FD_MAX + OTHER_FD_MAX;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted) {
+        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
 }
 
@@ -375,6 +391,7 @@ int main(int argc, char **argv)
         return PV_CLI_FAILED;
     }
     pv_cli_host_driver_choose();
+    raise_fd_limit();
     r = start(&gpu, &options, renderer);
     if (r == 0) {
         r = pv_os_loop_run(gpu.loop);
