@@ -89,3 +89,30 @@ def test_names_accepts(tmp_path):
     plant(tmp_path, "src/os/a.c", "static void f(void)\n{\n    _exit(127);\n}\n"
           "static_assert(1, \"exit()\");\n")
     assert run("check-names", tmp_path) == (0, "")
+
+
+@pytest.mark.parametrize("text, expected", [
+    ("See [this](other.md).", "link to other.md"),
+    ("See `src/gpu/gone.c`.", "names src/gpu/gone.c"),
+    ("```sh\nscripts/gone --now\n```", "names scripts/gone"),
+    ("Matches nothing: `src/gpu/gone*.c`.", "names src/gpu/gone*.c"),
+    ("Run `pearvisor fly`.", "'pearvisor fly' is no subcommand"),
+    ("Run `scripts/check moon`.", "'scripts/check moon' is no stage"),
+])
+def test_docs_finds_planted_violation(tmp_path, text, expected):
+    plant(tmp_path, "cli/main.c", 'x = {\n    {"run", pv_cli_run, ""},\n};\n')
+    plant(tmp_path, "scripts/check", '(\n    "unit-gcc  600 meson.build x"\n)\n')
+    plant(tmp_path, "docs/a.md", text + "\n")
+    status, output = run("check-docs", tmp_path)
+    assert status == 1
+    assert expected in output
+    assert len(output.splitlines()) == 1
+
+
+def test_docs_accepts(tmp_path):
+    plant(tmp_path, "cli/main.c", 'x = {\n    {"run", pv_cli_run, ""},\n};\n')
+    plant(tmp_path, "scripts/check", '(\n    "unit-gcc  600 meson.build x"\n)\n')
+    plant(tmp_path, "docs/a.md", "[x](a.md#part) [y](https://example.org/z) `cli/main.c`, `cli/*.c`, "
+          "`src/<folder>/<file>.c`, `build/gone`, `pearvisor run -- x`, `pearvisor-gpu`,\n"
+          "`scripts/check unit-gcc`, `scripts/check -v unit-gcc`, `scripts/check list`\n")
+    assert run("check-docs", tmp_path) == (0, "")
