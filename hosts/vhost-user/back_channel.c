@@ -88,13 +88,8 @@ static void close_channel(struct pv_vhost_user_back_channel *channel, const char
     pv_os_timer_clear(channel->timer);
     pv_os_fds_close(&channel->fd, 1);
     channel->fd = -1;
-    /* with something on the front channel too this is most likely the end of all */
-    pv_base_log_line(channel->log, "vhost-user.back",
-                     channel->ops->is_gate_unsure(channel->user) ? PV_BASE_LOG_DEBUG
-                                                                 : PV_BASE_LOG_WARN,
-                     "the back-end channel is closed (%s); the window cannot be mapped until the "
-                     "virtual machine is started anew",
-                     why);
+    /* Most often the end of everything, which the front channel will tell in a moment. */
+    pv_base_log_info(channel->log, "vhost-user.back", "the back-end channel is closed: %s", why);
     if (lost_map) {
         channel->ops->map_done(channel->user, PV_VHOST_USER_MAP_LOST);
     }

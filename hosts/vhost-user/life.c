@@ -55,6 +55,13 @@ static void run(struct pv_vhost_user_host *host)
         pv_base_log_debug(host->log, "vhost-user.host", "the device starts, features 0x%llx%s",
                           (unsigned long long)host->features,
                           host->is_window_mapped ? "" : ", without its window");
+        if (!host->is_window_mapped && host->options.window_size_bytes > 0) {
+            pv_base_log_warn(host->log, "vhost-user.host",
+                             "the guest gets no host-visible memory: %s",
+                             pv_vhost_user_back_channel_is_usable(host->back)
+                                 ? "the front end refuses to map the window"
+                                 : "the back-end channel is gone; start the virtual machine anew");
+        }
         ops->start(host->options.device, host->features, host->is_window_mapped);
         host->is_live = true;
     }
@@ -86,11 +93,6 @@ static void map_done(void *user, enum pv_vhost_user_map_outcome outcome)
         host->is_window_mapped = true;
         break;
     case PV_VHOST_USER_MAP_REFUSED:
-        if (!host->is_window_mapped) {
-            pv_base_log_warn(host->log, "vhost-user.host",
-                             "the front end refuses to map the window: the guest gets no "
-                             "host-visible memory");
-        }
         break;
     case PV_VHOST_USER_MAP_LOST:
         if (host->is_started && !host->is_running) {

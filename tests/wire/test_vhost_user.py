@@ -230,6 +230,7 @@ def test_refused_first_map_means_no_window(device):
     front.back.refuse_maps = True
     front.start(wait=False)
     assert counts(front)["window_is_mapped"] == 0
+    assert "refuses to map" in device.program.log()
 
 
 def test_without_back_channel(device):
