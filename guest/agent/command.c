@@ -333,8 +333,7 @@ void command_finish_if_done(struct command *command, struct pv_vm_agent_queue *p
         }
     }
     if (WIFSIGNALED(command->status)) {
-        (void)!pv_vm_agent_queue_u32x2(port, PV_VM_AGENT_EXIT, command->id,
-                                       PV_VM_AGENT_EXIT_SIGNAL,
+        (void)!pv_vm_agent_queue_u32x2(port, PV_VM_AGENT_EXIT, command->id, PV_VM_AGENT_EXIT_SIGNAL,
                                        (uint32_t)WTERMSIG(command->status));
     } else {
         (void)!pv_vm_agent_queue_u32x2(port, PV_VM_AGENT_EXIT, command->id, PV_VM_AGENT_EXIT_CODE,

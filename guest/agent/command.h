@@ -19,8 +19,8 @@ struct command {
     pid_t pid;   /* also its session and first process group; 0 once reaped */
     int status;  /* of waitpid, once reaped */
     int input_fd;
-    int output_fd[2]; /* stdout and stderr, or the terminal and -1; -1 when closed */
-    bool is_terminal; /* input_fd is a duplicate of output_fd[0] */
+    int output_fd[2];    /* stdout and stderr, or the terminal and -1; -1 when closed */
+    bool is_terminal;    /* input_fd is a duplicate of output_fd[0] */
     bool is_input_ended; /* close input_fd when `input` is empty */
     uint32_t output_credit_bytes;
     size_t tail_bytes; /* sent since the process ended */

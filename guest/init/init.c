@@ -2,8 +2,8 @@
 /*
  * The first stage of a guest's boot: the program /init of the initial RAM disk that `pearvisor run`
  * puts together. It loads the modules that the image build chose (/modules, and /modules-late in
- * the background; sorted by name), mounts the root file system, shows the programs that came along (/pearvisor) in it as
- * /usr/lib/pearvisor, and hands over to the distribution's own init.
+ * the background; sorted by name), mounts the root file system, shows the programs that came along
+ * (/pearvisor) in it as /usr/lib/pearvisor, and hands over to the distribution's own init.
  *
  * It takes the place of the distribution's generated RAM disk because that one is 36 MB of shell
  * scripts, udev and drivers for real hardware, which costs an emulated guest several seconds.

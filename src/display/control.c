@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "os/fd.h"
 #include "os/loop.h"
 #include "os/socket.h"
 
@@ -53,11 +54,9 @@ struct pv_display_control {
 
 static void keep_view(struct pv_gpu_frame_view *kept, const struct pv_gpu_frame_view *view)
 {
-    int fd = -1;
+    /* Without a descriptor left, it is as if the screen were off. */
+    const int fd = view->fd >= 0 ? pv_os_fd_duplicate(view->fd) : -1;
 
-    if (view->fd >= 0 && pv_os_fd_duplicate(view->fd, &fd) < 0) {
-        fd = -1; /* no descriptor left: as if the screen were off */
-    }
     pv_os_fds_close(&kept->fd, 1);
     *kept = *view;
     kept->fd = fd;

@@ -275,17 +275,6 @@ int pv_os_socket_set_timeout(int fd, unsigned int timeout_ms)
     return 0;
 }
 
-int pv_os_fd_duplicate(int fd, int *ret_fd)
-{
-    const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-
-    if (copy < 0) {
-        return -errno;
-    }
-    *ret_fd = copy;
-    return 0;
-}
-
 void pv_os_fds_close(const int *fds, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -63,9 +63,6 @@ bool pv_os_fd_is_readable(int fd);
  * Returns 0 or -errno. */
 PV_NODISCARD int pv_os_socket_set_timeout(int fd, unsigned int timeout_ms);
 
-/* Another descriptor of the same file, close-on-exec. Returns 0 or -errno. */
-PV_NODISCARD int pv_os_fd_duplicate(int fd, int *ret_fd);
-
 /* Close each fd that is not -1. */
 void pv_os_fds_close(const int *fds, size_t count);
 

@@ -8,13 +8,12 @@
 #include "render/context.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "os/clock.h"
+#include "os/fd.h"
 #include "os/process.h"
 #include "os/shm.h"
 #include "os/socket.h"
@@ -56,9 +55,7 @@ static void context_free(struct pv_gpu_context *context)
     pv_os_timer_destroy(context->deadline);
     pv_render_outbox_finish(&context->outbox);
     pv_render_ledger_finish(&context->ledger);
-    if (context->fd >= 0) {
-        close(context->fd);
-    }
+    pv_os_fd_close(context->fd);
     pv_os_process_kill(&context->process);
     context->backend->context_count--;
     free(context);
@@ -374,7 +371,7 @@ static int start_worker(struct pv_gpu_context *context)
     (void)snprintf(fd_text, sizeof(fd_text), "%d", worker_fd);
     options.kept_fds = &worker_fd;
     r = pv_os_process_spawn(&options, &context->process);
-    close(worker_fd);
+    pv_os_fd_close(worker_fd);
     if (r == 0) {
         r = pv_os_fd_set_nonblocking(context->fd, true);
     }
@@ -524,11 +521,11 @@ static int send_long_stream(struct pv_gpu_context *context, const struct pv_rend
     if (r < 0) {
         return r;
     }
-    written = pwrite(fd, bytes, message->size_bytes, 0);
+    written = pv_os_fd_write_start(fd, bytes, message->size_bytes);
     r = written == (ssize_t)message->size_bytes
             ? send_packet(context, message, sizeof(*message), NULL, 0, fd)
             : -ENOMEM;
-    close(fd);
+    pv_os_fd_close(fd);
     return r;
 }
 

@@ -5,12 +5,11 @@
 #include "render/ledger.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/checked.h"
+#include "os/fd.h"
 #include "os/shm.h"
 #include "render/context.h"
 
@@ -151,10 +150,12 @@ int pv_render_ledger_add_shmem(struct pv_render_ledger *ledger, uint32_t resourc
     if (shmem == NULL) {
         return -ENOMEM;
     }
-    shmem->fd = fcntl(memory->fd, F_DUPFD_CLOEXEC, 0);
+    shmem->fd = pv_os_fd_duplicate(memory->fd);
     if (shmem->fd < 0) {
+        const int r = shmem->fd;
+
         free(shmem);
-        return -errno;
+        return r;
     }
     shmem->resource_id = resource_id;
     shmem->offset_bytes = memory->offset_bytes;
@@ -172,7 +173,7 @@ void pv_render_ledger_remove_shmem(struct pv_render_ledger *ledger, uint32_t res
 
         if (shmem->resource_id == resource_id) {
             *link = shmem->next;
-            close(shmem->fd);
+            pv_os_fd_close(shmem->fd);
             free(shmem);
             return;
         }

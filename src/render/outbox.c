@@ -5,12 +5,11 @@
 #include "render/outbox.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "os/fd.h"
 #include "os/socket.h"
 #include "render/context.h"
 #include "render/protocol.h"
@@ -37,9 +36,7 @@ static void drop_first(struct pv_render_outbox *outbox)
         outbox->last = &outbox->first;
     }
     outbox->queued_bytes -= packet->size_bytes;
-    if (packet->fd >= 0) {
-        close(packet->fd);
-    }
+    pv_os_fd_close(packet->fd);
     free(packet);
 }
 
@@ -64,10 +61,12 @@ static int enqueue(struct pv_render_outbox *outbox, const uint8_t *bytes, size_t
     packet->next = NULL;
     packet->fd = -1;
     if (fd >= 0) {
-        packet->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        packet->fd = pv_os_fd_duplicate(fd);
         if (packet->fd < 0) {
+            const int r = packet->fd;
+
             free(packet);
-            return -errno;
+            return r;
         }
     }
     packet->size_bytes = size_bytes;

@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
+#include "os/fd.h"
 #include "os/shm.h"
 #include "os/socket.h"
 #include "render/protocol.h"
@@ -155,7 +155,7 @@ static int submit_from_fd(struct worker *worker, int fd, uint32_t size_bytes)
     if (copy == NULL) {
         return -ENOMEM;
     }
-    got = pread(fd, copy, size_bytes, 0);
+    got = pv_os_fd_read_start(fd, copy, size_bytes);
     if (got != (ssize_t)size_bytes) {
         free(copy);
         return -EPROTO;
@@ -200,9 +200,7 @@ static int serve_export(struct worker *worker, const struct packet *packet)
                                      message->size_bytes, message->is_mappable != 0,
                                      message->is_shareable != 0, &exported);
     send_done(worker, message->cookie, r, exported.size_bytes, exported.fd);
-    if (exported.fd >= 0) {
-        close(exported.fd);
-    }
+    pv_os_fd_close(exported.fd);
     return 0;
 }
 
@@ -278,9 +276,7 @@ int pv_render_worker_run(int fd)
     }
     free(packet);
     pv_venus_context_destroy(worker.context);
-    if (worker.window_fd >= 0) {
-        close(worker.window_fd);
-    }
-    close(fd);
+    pv_os_fd_close(worker.window_fd);
+    pv_os_fd_close(fd);
     return r;
 }

@@ -6,9 +6,9 @@
 #include "venus/memory.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "base/checked.h"
+#include "os/fd.h"
 #include "os/shm.h"
 #include "venus/handlers.h"
 #include "vkhost/chain.h"
@@ -248,14 +248,14 @@ static int export_memory(struct pv_venus_context *context, struct pv_venus_memor
     ret_exported->size_bytes = memory->pages->size_bytes;
     ret_exported->fd = -1;
     if (memory->pages->fd >= 0 && !memory->pages->in_window) {
-        ret_exported->fd = dup(memory->pages->fd);
+        ret_exported->fd = pv_os_fd_duplicate(memory->pages->fd);
         if (ret_exported->fd < 0) {
-            return -errno;
+            return ret_exported->fd;
         }
     }
     r = pv_venus_resource_add_blob(context, resource_id, memory->pages, memory->pages->size_bytes);
-    if (r < 0 && ret_exported->fd >= 0) {
-        close(ret_exported->fd);
+    if (r < 0) {
+        pv_os_fd_close(ret_exported->fd);
     }
     return r;
 }

@@ -5,7 +5,6 @@
 #include "venus/object.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 
 #include "os/clock.h"

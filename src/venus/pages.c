@@ -5,10 +5,9 @@
 #include "venus/pages.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "os/fd.h"
 #include "os/shm.h"
 #include "os/write_guard.h"
 
@@ -42,7 +41,7 @@ int pv_venus_pages_create_file(size_t size_bytes, struct pv_venus_pages **ret_pa
     }
     r = pv_venus_pages_create_mapping(fd, 0, size_bytes, false, false, ret_pages);
     if (r < 0) {
-        close(fd);
+        pv_os_fd_close(fd);
         return r;
     }
     (*ret_pages)->owns_fd = true;
@@ -60,8 +59,8 @@ int pv_venus_pages_create_mapping(int fd, uint64_t offset_bytes, size_t size_byt
     }
     r = pv_os_shm_replace(pages->memory, size_bytes, fd, offset_bytes);
     if (r == 0 && owns_fd) {
-        fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-        r = fd < 0 ? -errno : 0;
+        fd = pv_os_fd_duplicate(fd);
+        r = fd < 0 ? fd : 0;
     }
     if (r < 0) {
         pv_venus_pages_unref(pages);
@@ -89,7 +88,7 @@ void pv_venus_pages_unref(struct pv_venus_pages *pages)
     }
     pv_os_shm_release(pages->memory, pages->size_bytes);
     if (pages->owns_fd) {
-        close(pages->fd);
+        pv_os_fd_close(pages->fd);
     }
     free(pages);
 }
@@ -102,7 +101,7 @@ int pv_venus_pages_move(struct pv_venus_pages *pages, int window_fd, uint64_t of
         return r;
     }
     if (pages->owns_fd) {
-        close(pages->fd);
+        pv_os_fd_close(pages->fd);
         pages->owns_fd = false;
     }
     pages->fd = window_fd;

@@ -5,12 +5,11 @@
  * of them off the window before the guest reuses the range.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/checked.h"
+#include "os/fd.h"
 #include "os/shm.h"
 #include "venus/object.h"
 #include "venus/state.h"
@@ -96,7 +95,7 @@ static int remove_locked(struct pv_venus_context *context, uint32_t resource_id)
         pv_venus_pages_unref(pages);
     }
     if (entry->resource.owns_fd) {
-        close(entry->resource.fd);
+        pv_os_fd_close(entry->resource.fd);
     }
     if (entry->resource.previous != NULL) {
         entry->resource.previous->next = entry->resource.next;
@@ -123,10 +122,10 @@ static int attach_locked(struct pv_venus_context *context, uint32_t resource_id,
     resource->in_window = in_window;
     resource->offset_bytes = offset_bytes;
     resource->size_bytes = size_bytes;
-    resource->fd = in_window ? context->window_fd : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    resource->fd = in_window ? context->window_fd : pv_os_fd_duplicate(fd);
     resource->owns_fd = !in_window;
     if (resource->fd < 0) {
-        r = -errno;
+        r = resource->fd;
         resource->owns_fd = false;
     }
     if (r == 0 && is_shmem) {
@@ -310,9 +309,9 @@ int pv_venus_resource_add_blob(struct pv_venus_context *context, uint32_t resour
         resource->offset_bytes = pages->offset_bytes;
         link_mapping(resource, pages);
         if (pages->fd >= 0) {
-            resource->fd = fcntl(pages->fd, F_DUPFD_CLOEXEC, 0);
+            resource->fd = pv_os_fd_duplicate(pages->fd);
             resource->owns_fd = resource->fd >= 0;
-            r = resource->owns_fd ? 0 : -errno;
+            r = resource->owns_fd ? 0 : resource->fd;
         }
         if (r < 0) {
             (void)remove_locked(context, resource_id);
@@ -344,7 +343,7 @@ static int place_locked(struct pv_venus_context *context, uint32_t resource_id,
         return r;
     }
     if (resource->owns_fd) {
-        close(resource->fd);
+        pv_os_fd_close(resource->fd);
         resource->owns_fd = false;
     }
     resource->fd = context->window_fd;

@@ -96,7 +96,7 @@ struct pv_venus_context {
     atomic_bool seqno_wait; /* the message thread waits for a ring: rings must signal progress */
 
     pthread_mutex_t resource_lock;
-    pthread_cond_t resource_added; /* with resource_lock; monotonic clock */
+    pthread_cond_t resource_added;      /* with resource_lock; monotonic clock */
     struct pv_base_id_table *resources; /* of struct resource_object, resource.c */
     struct pv_venus_resource *resource_list;
 

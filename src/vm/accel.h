@@ -4,7 +4,8 @@
  *
  * /dev/kvm that opens proves little: nested or restricted KVM may fail at the first unusual
  * instruction. So the image's own kernel is booted under KVM until its first user-space program
- * has run; the answer is remembered until the machine is started again or one of the pieces changes.
+ * has run; the answer is remembered until the machine is started again or one of the pieces
+ * changes.
  */
 #ifndef PV_VM_ACCEL_H
 #define PV_VM_ACCEL_H

@@ -32,8 +32,8 @@
 #define DEVICE_LISTEN_TIMEOUT_MS 20000
 #define DEVICE_LISTEN_POLL_MS    5
 /* A guest that powers off takes about half a second under emulation. */
-#define POWER_OFF_TIMEOUT_MS 5000
-#define QUIT_TIMEOUT_MS      3000
+#define POWER_OFF_TIMEOUT_MS   5000
+#define QUIT_TIMEOUT_MS        3000
 #define DEVICE_TERM_TIMEOUT_MS 3000
 
 enum state {
@@ -155,9 +155,8 @@ static void on_qemu_exit(void *user, uint32_t events)
         /* Status 0 and nobody asked: the guest has powered itself off. */
         const bool by_guest = machine->state == STATE_READY && !end.by_signal && end.value == 0;
 
-        machine->end = by_guest                             ? PV_VM_MACHINE_STOPPED
-                       : machine->state == STATE_BOOTING
-                                 && !end.by_signal && end.value == 0
+        machine->end = by_guest ? PV_VM_MACHINE_STOPPED
+                       : machine->state == STATE_BOOTING && !end.by_signal && end.value == 0
                            ? PV_VM_MACHINE_NOT_BOOTED
                            : PV_VM_MACHINE_QEMU_DIED;
         if (machine->end == PV_VM_MACHINE_QEMU_DIED) {

@@ -182,8 +182,7 @@ void pv_vm_qemu_build(const struct pv_vm_qemu_config *config, struct pv_vm_args 
     if (config->agent_fd >= 0) {
         pv_vm_args_pair(args, "-chardev", "socket,id=agent,fd=%d", config->agent_fd);
         pv_vm_args_pair(args, "-device", "virtio-serial-pci");
-        pv_vm_args_pair(args, "-device",
-                        "virtserialport,chardev=agent,name=org.pearvisor.agent.0");
+        pv_vm_args_pair(args, "-device", "virtserialport,chardev=agent,name=org.pearvisor.agent.0");
     }
     if (config->qmp_fd >= 0) {
         pv_vm_args_pair(args, "-chardev", "socket,id=qmp,fd=%d", config->qmp_fd);

@@ -56,11 +56,11 @@ struct pv_vm_qemu_config {
     uint32_t cpu_count;
     const char *kernel_path;
     const char *initrd_path;
-    const char *root_path;      /* raw ext4 image; never written to; NULL: none */
-    const char *kernel_options; /* appended to our own; NULL: none */
-    const char *serial_path;    /* the console's log; NULL: QEMU's standard output */
+    const char *root_path;       /* raw ext4 image; never written to; NULL: none */
+    const char *kernel_options;  /* appended to our own; NULL: none */
+    const char *serial_path;     /* the console's log; NULL: QEMU's standard output */
     const char *gpu_socket_path; /* where the device listens; NULL: no GPU */
-    int agent_fd;               /* connected sockets, -1: none */
+    int agent_fd;                /* connected sockets, -1: none */
     int qmp_fd;
     bool use_network; /* user-mode network: the guest reaches out, nobody reaches in */
 };

@@ -106,7 +106,8 @@ void pv_vm_qmp_send(struct pv_vm_qmp *qmp, const char *command)
     char text[128];
     const int length = snprintf(text, sizeof(text), "{\"execute\":\"%s\"}\n", command);
 
-    /* A few dozen bytes into an empty socket buffer: all or nothing, and nothing only at the end. */
+    /* A few dozen bytes into an empty socket buffer: all or nothing, and nothing only at the end.
+     */
     if (qmp->source != NULL && length > 0 && (size_t)length < sizeof(text)) {
         (void)!pv_os_socket_send(qmp->fd, text, (size_t)length, NULL, 0);
     }

@@ -95,10 +95,10 @@ static void port_flush(struct pv_vm_relay *relay)
     }
     /* An error shows as a hang-up of the source; nothing is to be done here. */
     (void)!pv_vm_agent_queue_flush(&relay->queue, relay->options.port_fd);
-    pv_os_source_set_events(relay->port_source,
-                            PV_OS_LOOP_READ
-                                | (pv_vm_agent_queue_left_bytes(&relay->queue) > 0 ? PV_OS_LOOP_WRITE
-                                                                                   : 0u));
+    pv_os_source_set_events(
+        relay->port_source,
+        PV_OS_LOOP_READ
+            | (pv_vm_agent_queue_left_bytes(&relay->queue) > 0 ? PV_OS_LOOP_WRITE : 0u));
 }
 
 static void port_send(struct pv_vm_relay *relay, uint16_t kind, uint32_t guest_id,
@@ -121,11 +121,10 @@ static void client_flush(struct client *client)
         client->is_broken = true;
         return;
     }
-    pv_os_source_set_events(client->source,
-                            PV_OS_LOOP_READ
-                                | (pv_vm_agent_queue_left_bytes(&client->queue) > 0
-                                       ? PV_OS_LOOP_WRITE
-                                       : 0u));
+    pv_os_source_set_events(
+        client->source,
+        PV_OS_LOOP_READ
+            | (pv_vm_agent_queue_left_bytes(&client->queue) > 0 ? PV_OS_LOOP_WRITE : 0u));
 }
 
 static void client_send(struct client *client, uint16_t kind, uint32_t id, const void *payload,
@@ -150,8 +149,7 @@ static void client_send_exit(struct client *client, uint32_t id, uint32_t how, u
 static void client_send_pong(struct client *client)
 {
     client->wants_pong = false;
-    if (!client->is_broken
-        && pv_vm_agent_queue_mark(&client->queue, PV_VM_AGENT_PONG, 0) != 0) {
+    if (!client->is_broken && pv_vm_agent_queue_mark(&client->queue, PV_VM_AGENT_PONG, 0) != 0) {
         client->is_broken = true;
     }
     client_flush(client);
@@ -491,7 +489,8 @@ static void on_port(void *user, uint32_t events)
     destroy_broken_clients(relay);
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------------------------------
+ */
 
 int pv_vm_relay_create(const struct pv_vm_relay_options *options, struct pv_vm_relay **ret_relay)
 {

@@ -2,10 +2,11 @@
 /*
  * Shares the one port to a guest's agent among many clients.
  *
- * The process that runs a VM owns the port. Its own command, `pearvisor exec` and tests are clients:
- * each talks the agent's protocol (agent_wire.h) over a socket of its own, with ids of its own. The
- * relay renames the ids, keeps clients from each other's commands, and tells clients when the guest
- * has gone (EXIT of kind LOST). PING is answered by the relay as soon as the agent is there.
+ * The process that runs a VM owns the port. Its own command, `pearvisor exec` and tests are
+ * clients: each talks the agent's protocol (agent_wire.h) over a socket of its own, with ids of its
+ * own. The relay renames the ids, keeps clients from each other's commands, and tells clients when
+ * the guest has gone (EXIT of kind LOST). PING is answered by the relay as soon as the agent is
+ * there.
  *
  * What comes from the port is the guest's and hostile: a frame that names no command of ours, is
  * of the wrong kind or exceeds its credit costs at most that command.
@@ -27,11 +28,11 @@ struct pv_vm_relay;
 #define PV_VM_RELAY_CLIENT_MAX 32
 
 struct pv_vm_relay_options {
-    struct pv_os_loop *loop;  /* borrowed, outlives the relay */
-    struct pv_base_log *log;  /* borrowed or NULL */
-    int port_fd;              /* stream socket to the port; borrowed, becomes non-blocking */
-    void (*on_ready)(void *user); /* the agent answers: at first, and after each reboot */
-    void (*on_lost)(void *user);  /* it is gone again, and all commands with it */
+    struct pv_os_loop *loop;        /* borrowed, outlives the relay */
+    struct pv_base_log *log;        /* borrowed or NULL */
+    int port_fd;                    /* stream socket to the port; borrowed, becomes non-blocking */
+    void (*on_ready)(void *user);   /* the agent answers: at first, and after each reboot */
+    void (*on_lost)(void *user);    /* it is gone again, and all commands with it */
     void (*on_hang_up)(void *user); /* the port itself is closed: the VMM has gone */
     void *user;
 };

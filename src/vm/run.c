@@ -30,8 +30,7 @@ static void send_size(struct run *run)
     uint32_t columns;
     uint32_t rows;
 
-    if (run->session != NULL && run->options->wants_terminal
-        && run->options->terminal_size != NULL
+    if (run->session != NULL && run->options->wants_terminal && run->options->terminal_size != NULL
         && run->options->terminal_size(run->options->user, &columns, &rows)) {
         pv_vm_session_resize(run->session, columns, rows);
     }

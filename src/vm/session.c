@@ -52,11 +52,10 @@ static void agent_flush(struct pv_vm_session *session)
         return;
     }
     (void)!pv_vm_agent_queue_flush(&session->queue, session->options.agent_fd);
-    pv_os_source_set_events(session->agent_source,
-                            PV_OS_LOOP_READ
-                                | (pv_vm_agent_queue_left_bytes(&session->queue) > 0
-                                       ? PV_OS_LOOP_WRITE
-                                       : 0u));
+    pv_os_source_set_events(
+        session->agent_source,
+        PV_OS_LOOP_READ
+            | (pv_vm_agent_queue_left_bytes(&session->queue) > 0 ? PV_OS_LOOP_WRITE : 0u));
 }
 
 static void stop_input(struct pv_vm_session *session)
@@ -289,7 +288,8 @@ static void on_agent(void *user, uint32_t events)
     }
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------------------------------
+ */
 
 /* Watch our three descriptors. Plain files cannot be watched: -EPERM. */
 static int join_descriptors(struct pv_vm_session *session)

@@ -24,7 +24,7 @@ struct pv_vm_session_options {
     const char *const *variables; /* NAME=VALUE; NULL-terminated or NULL */
     const char *directory;        /* in the guest; NULL: the agent's choice */
     bool wants_terminal;          /* stdout and stderr come mixed, through a terminal */
-    int input_fd; /* borrowed, must stay open: read when readable; -1: end of file at once */
+    int input_fd;  /* borrowed, must stay open: read when readable; -1: end of file at once */
     int output_fd; /* borrowed; written in small pieces when writable */
     int error_fd;
     /* The command has ended and its output is written. Called once; may destroy the session. */

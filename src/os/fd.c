@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * File descriptors; see fd.h.
+ */
+#include "os/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+int pv_os_fd_duplicate(int fd)
+{
+    const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+    return copy < 0 ? -errno : copy;
+}
+
+void pv_os_fd_close(int fd)
+{
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
+ssize_t pv_os_fd_read_start(int fd, void *ret_bytes, size_t size_bytes)
+{
+    const ssize_t got = pread(fd, ret_bytes, size_bytes, 0);
+
+    return got < 0 ? -errno : got;
+}
+
+ssize_t pv_os_fd_write_start(int fd, const void *bytes, size_t size_bytes)
+{
+    const ssize_t written = pwrite(fd, bytes, size_bytes, 0);
+
+    return written < 0 ? -errno : written;
+}

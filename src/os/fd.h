@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * File descriptors: the few operations that layers above need. Any thread.
+ */
+#ifndef PV_OS_FD_H
+#define PV_OS_FD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/compiler.h"
+
+/* Another descriptor of the same file, close-on-exec. Returns it, or -errno. */
+PV_NODISCARD int pv_os_fd_duplicate(int fd);
+
+/* Close; -1 is accepted. */
+void pv_os_fd_close(int fd);
+
+/* Read or write up to size_bytes at the start of a file. Returns bytes, or -errno. */
+ssize_t pv_os_fd_read_start(int fd, void *ret_bytes, size_t size_bytes);
+ssize_t pv_os_fd_write_start(int fd, const void *bytes, size_t size_bytes);
+
+#endif
