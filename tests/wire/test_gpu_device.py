@@ -474,6 +474,7 @@ def test_control_hostile_twins(machine, gpu):
 
 
 def test_descriptors_sent_to_the_control_socket(machine, gpu):
+    assert machine.control.ask(wire.LIST)[0] == 0
     before = machine.program.fd_count()
     for _ in range(20):
         bad = wire.Control(machine.control_path)
