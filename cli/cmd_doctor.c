@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/host_programs.h"
 #include "cli/places.h"
 #include "doctor/report.h"
 
@@ -86,6 +87,7 @@ int pv_cli_doctor(int argc, char **argv)
         print_help(stderr);
         return PV_CLI_USAGE;
     }
+    pv_cli_host_driver_choose(); /* ask the driver that guests get */
     doctor.arch = pv_vm_arch_own();
     if (pv_cli_places_find(cache, &places) && doctor.arch != NULL) {
         store = pv_cli_image_store(&places, doctor.arch);
