@@ -229,6 +229,7 @@ json_t *pv_doctor_view_to_json(const struct pv_vkhost_view *view)
     }
     json_object_set_new(json, "device_name", json_string(view->device_name));
     json_object_set_new(json, "device_type", device_type_to_json(view->device_type));
+    json_object_set_new(json, "pages_can_move", json_boolean(view->pages_can_move));
     json_object_set_new(json, "api_version", version_to_json(view->api_version));
     json_object_set_new(json, "queue_family_count", json_integer(view->queue_family_count));
     json_object_set_new(json, "memory_heaps", heaps_to_json(&view->memory.properties));

@@ -56,7 +56,8 @@ static const struct {
     {"VK_KHR_timeline_semaphore", "guests get no timeline semaphores, so no Zink and no GL"},
 };
 
-static void check_device(const json_t *device, json_t *checks)
+/* Returns whether guests in a VM can use the device. */
+static bool check_device(const json_t *device, json_t *checks)
 {
     const json_t *view = json_object_get(device, "view");
     const json_t *extensions = json_object_get(view, "extensions");
@@ -71,6 +72,14 @@ static void check_device(const json_t *device, json_t *checks)
                       gates[i].extension, gates[i].without);
         }
     }
+    if (!json_is_true(json_object_get(view, "pages_can_move"))) {
+        check_add(checks, "vulkan", note, "",
+                  "%s pins the memory that it is given, so programs in a VM cannot map GPU memory "
+                  "on it yet; 'pearvisor vtest' works",
+                  name != NULL ? name : "?");
+        return false;
+    }
+    return true;
 }
 
 void pv_doctor_report_check_vulkan(const json_t *vulkan, json_t *checks)
@@ -80,13 +89,14 @@ void pv_doctor_report_check_vulkan(const json_t *vulkan, json_t *checks)
     const json_t *error = json_object_get(vulkan, "error");
     const json_t *devices = json_object_get(vulkan, "devices");
     size_t usable_count = 0;
+    size_t vm_count = 0;
     size_t index;
     json_t *device;
 
     json_array_foreach(devices, index, device)
     {
         if (json_is_true(json_object_get(device, "usable"))) {
-            check_device(device, checks);
+            vm_count += check_device(device, checks) ? 1 : 0;
             usable_count++;
         }
     }
@@ -103,6 +113,10 @@ void pv_doctor_report_check_vulkan(const json_t *vulkan, json_t *checks)
         check_add(checks, "vulkan", missing, fix, "%s", json_string_value(error));
     } else if (json_array_size(devices) == 0) {
         check_add(checks, "vulkan", missing, fix, "there is no Vulkan device");
+    } else if (usable_count > 0 && vm_count == 0) {
+        check_add(checks, "vulkan", missing,
+                  "use a CPU driver such as lavapipe for VMs: VK_DRIVER_FILES chooses one",
+                  "no driver here serves programs in a VM yet");
     }
 }
 

@@ -207,13 +207,18 @@ static int serve_export(struct worker *worker, const struct packet *packet)
 static int serve_place(struct worker *worker, const struct packet *packet)
 {
     const struct pv_render_place *message = &packet->body.place;
+    int r;
 
     if (packet->size_bytes != sizeof(*message)) {
         return -EPROTO;
     }
-    send_done(worker, message->cookie,
-              pv_venus_context_place(worker->context, message->resource_id, message->offset_bytes),
-              0, -1);
+    r = pv_venus_context_place(worker->context, message->resource_id, message->offset_bytes);
+    if (r == -ENOTSUP) {
+        pv_base_log_guest(&worker->log, "render.worker", PV_BASE_LOG_WARN,
+                          "%s: the host driver pins memory, which cannot be mapped in a VM yet",
+                          worker->name);
+    }
+    send_done(worker, message->cookie, r, 0, -1);
     return 0;
 }
 

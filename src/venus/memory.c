@@ -101,6 +101,7 @@ static VkResult allocate(struct pv_venus_device *device, struct pv_venus_memory 
             memory->pages = NULL;
             return result;
         }
+        memory->pages->can_move = device->physical_device->view.pages_can_move;
         import.pHostPointer = memory->pages->memory;
         info->allocationSize =
             (info->allocationSize + align_bytes - 1) & ~(VkDeviceSize)(align_bytes - 1);

@@ -26,8 +26,9 @@ struct pv_venus_pages {
     int fd;                /* shared memory behind the mapping, -1 for private pages */
     uint64_t offset_bytes; /* of the mapping in fd */
     bool owns_fd;
-    bool in_window;       /* fd is the window: the range is given away after leave */
-    bool left;            /* private pages have been put under it */
+    bool in_window; /* fd is the window: the range is given away after leave */
+    bool can_move;  /* the driver, if any, follows when other pages come under the addresses */
+    bool left;      /* private pages have been put under it */
     uint32_t resource_id; /* of the resource whose list holds it, 0 if none; resource lock */
     struct pv_venus_pages *next_of_resource;
 };

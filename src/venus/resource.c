@@ -333,6 +333,9 @@ static int place_locked(struct pv_venus_context *context, uint32_t resource_id,
     if (resource->in_window || resource->blob->left) {
         return -EEXIST;
     }
+    if (!resource->blob->can_move) {
+        return -ENOTSUP;
+    }
     if ((offset_bytes & (pv_os_page_bytes() - 1)) != 0
         || !pv_base_range_is_inside(offset_bytes, resource->blob->size_bytes,
                                     context->window_size_bytes)) {

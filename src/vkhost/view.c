@@ -121,6 +121,7 @@ int pv_vkhost_view_build(struct pv_vkhost_view *ret_view, const struct pv_vkhost
     if (options->api_version_max != 0) {
         view->api_version = version_min(view->api_version, options->api_version_max);
     }
+    view->pages_can_move = facts->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
     view->device_type = pv_vkhost_items_is_on(PV_VKHOST_ITEM_ID_DEVICE_TYPE, facts)
                             ? VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU
                             : facts->properties.deviceType;

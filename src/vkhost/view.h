@@ -43,6 +43,12 @@ struct pv_vkhost_view {
     uint32_t extension_count;
     VkExtensionProperties extensions[PV_VKHOST_EXTENSIONS_MAX]; /* the guest's list */
     uint32_t queue_family_count; /* families keep the driver's indices; the last may be left out */
+    /*
+     * Other pages may be mapped under imported memory and the driver follows: true for CPU drivers,
+     * whose threads use our addresses. GPU drivers pin the pages that they were given, so there
+     * memory cannot move to a VM's window when the guest maps it (docs/architecture.md, way 3).
+     */
+    bool pages_can_move;
     struct pv_vkhost_memory_map memory;
 };
 
