@@ -324,6 +324,7 @@ bool pv_venus_ring_create(struct pv_venus_context *context,
     }
     pv_venus_objects_prepare_for_ring(context);
     if (pthread_create(&ring->thread, NULL, ring_main, ring) != 0) {
+        (void)atomic_fetch_sub_explicit(&context->ring_count, 1, memory_order_seq_cst);
         ring_free(ring);
         pv_base_fault_raise(fault, PV_BASE_FAULT_MEMORY);
         return false;
@@ -357,6 +358,8 @@ void pv_venus_ring_destroy(struct pv_venus_context *context, struct pv_venus_rin
     pthread_mutex_unlock(&context->lock);
     (void)pthread_join(ring->thread, NULL);
 
+    /* Rings that remove objects look at this ring's batch under remove_lock (object.c). */
+    pthread_mutex_lock(&context->remove_lock);
     pthread_mutex_lock(&context->lock);
     for (size_t i = 0; i < PV_VENUS_RING_MAX; i++) {
         if (context->rings[i] == ring) {
@@ -364,6 +367,8 @@ void pv_venus_ring_destroy(struct pv_venus_context *context, struct pv_venus_rin
         }
     }
     pthread_mutex_unlock(&context->lock);
+    pthread_mutex_unlock(&context->remove_lock);
+    (void)atomic_fetch_sub_explicit(&context->ring_count, 1, memory_order_seq_cst);
     context->events->ring(context->events_user, ring->resource_id,
                           (uint64_t)(status - (const uint8_t *)ring->pages->memory), false);
     ring_free(ring);

@@ -196,7 +196,10 @@ void pv_venus_vkDestroyRingMESA(struct pv_wire_decoder *wire,
     }
     ring = find_ring(wire, args->ring);
     if (ring != NULL) {
+        /* Its thread may be waiting for us to leave our batch before it ends. */
+        pv_venus_batch_end(pv_venus_decoder_of(wire));
         pv_venus_ring_destroy(pv_venus_decoder_of(wire)->context, ring);
+        pv_venus_batch_begin(pv_venus_decoder_of(wire));
     }
 }
 
