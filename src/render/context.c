@@ -37,7 +37,8 @@ struct pv_gpu_context {
     const struct pv_gpu_context_events *events;
     void *events_user;
     struct pv_os_process process;
-    int fd; /* our end of the message socket */
+    void *carried; /* the worker, where it is no process */
+    int fd;        /* our end of the message socket */
     struct pv_os_source *source;
     struct pv_os_timer *deadline;
     struct pv_render_outbox outbox;
@@ -49,14 +50,28 @@ struct pv_gpu_context {
 
 /* ---- the end of a context ---- */
 
+/* Close our end and end the worker, whatever it is doing. */
+static void worker_end(struct pv_gpu_context *context)
+{
+    const struct pv_render_backend_options *options = &context->backend->options;
+
+    pv_os_source_remove(context->source);
+    context->source = NULL;
+    pv_os_fd_close(context->fd);
+    context->fd = -1;
+    if (context->carried != NULL) {
+        options->carrier->stop(options->carrier_user, context->carried);
+        context->carried = NULL;
+    }
+    pv_os_process_kill(&context->process);
+}
+
 static void context_free(struct pv_gpu_context *context)
 {
-    pv_os_source_remove(context->source);
+    worker_end(context);
     pv_os_timer_destroy(context->deadline);
     pv_render_outbox_finish(&context->outbox);
     pv_render_ledger_finish(&context->ledger);
-    pv_os_fd_close(context->fd);
-    pv_os_process_kill(&context->process);
     context->backend->context_count--;
     free(context);
 }
@@ -90,9 +105,7 @@ static void context_lose(struct pv_gpu_context *context, const char *reason)
     enter(context);
     pv_base_log_guest(context->backend->options.log, "render.context", PV_BASE_LOG_WARN,
                       "context %u (%s) is lost: %s", context->id, context->name, reason);
-    pv_os_process_kill(&context->process);
-    pv_os_source_remove(context->source);
-    context->source = NULL;
+    worker_end(context);
     pv_os_timer_clear(context->deadline);
     pv_render_outbox_finish(&context->outbox);
     pv_render_ledger_set_rings_fatal(&context->ledger);
@@ -368,10 +381,18 @@ static int start_worker(struct pv_gpu_context *context)
     if (r < 0) {
         return r;
     }
-    (void)snprintf(fd_text, sizeof(fd_text), "%d", worker_fd);
-    options.kept_fds = &worker_fd;
-    r = pv_os_process_spawn(&options, &context->process);
-    pv_os_fd_close(worker_fd);
+    if (backend->options.carrier != NULL) {
+        r = backend->options.carrier->start(backend->options.carrier_user, worker_fd,
+                                            &context->carried);
+        if (r < 0) {
+            pv_os_fd_close(worker_fd);
+        }
+    } else {
+        (void)snprintf(fd_text, sizeof(fd_text), "%d", worker_fd);
+        options.kept_fds = &worker_fd;
+        r = pv_os_process_spawn(&options, &context->process);
+        pv_os_fd_close(worker_fd);
+    }
     if (r == 0) {
         r = pv_os_fd_set_nonblocking(context->fd, true);
     }
@@ -615,7 +636,7 @@ int pv_render_backend_create(const struct pv_render_backend_options *options,
         return -ENOMEM;
     }
     backend->options = *options;
-    backend->renderer = strdup(options->renderer);
+    backend->renderer = strdup(options->renderer != NULL ? options->renderer : "");
     backend->log_filter = options->log_filter != NULL ? strdup(options->log_filter) : NULL;
     if (backend->renderer == NULL || (options->log_filter != NULL && backend->log_filter == NULL)) {
         pv_render_backend_destroy(backend);

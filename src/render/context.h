@@ -28,12 +28,25 @@ enum pv_render_placement {
     PV_RENDER_PLACEMENT_WINDOW,
 };
 
+/* How workers are started where they are no processes (render/in_process.h). */
+struct pv_render_carrier_ops {
+    /*
+     * Begin to serve worker_fd, which is taken on success, until its other end closes. Returns 0
+     * with a handle for stop, or -errno.
+     */
+    int (*start)(void *user, int worker_fd, void **ret_handle);
+    /* The other end is closed: wait for the worker's end. */
+    void (*stop)(void *user, void *handle);
+};
+
 struct pv_render_backend_options {
-    size_t size_bytes;       /* of this struct */
-    struct pv_os_loop *loop; /* borrowed */
-    struct pv_base_log *log; /* borrowed, may be NULL */
-    const char *renderer;    /* path of pearvisor-render; copied */
-    const char *log_filter;  /* for the workers' logs; copied; NULL: default */
+    size_t size_bytes;                           /* of this struct */
+    struct pv_os_loop *loop;                     /* borrowed */
+    struct pv_base_log *log;                     /* borrowed, may be NULL */
+    const char *renderer;                        /* path of pearvisor-render; copied */
+    const struct pv_render_carrier_ops *carrier; /* NULL: processes that run `renderer` */
+    void *carrier_user;
+    const char *log_filter; /* for the workers' logs; copied; NULL: default */
     enum pv_render_placement placement;
     int window_fd; /* borrowed; -1 without a window */
     uint64_t window_size_bytes;
