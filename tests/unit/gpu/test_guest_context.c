@@ -150,7 +150,8 @@ static void test_fence_cap(void **state)
     for (uint32_t i = 0; i < PV_GPU_CONTEXT_FENCE_MAX; i++) {
         assert_int_equal(bench_answer(bench_submit(bench, 1, flags, 1, i + 1, NULL, 0)), 0);
     }
-    (void)bench_submit(bench, 1, flags, 2, 9999, NULL, 0);
+    assert_int_equal(bench_answer(bench_submit(bench, 1, flags, 1, 9999, NULL, 0)),
+                     PV_GPU_ERR_OUT_OF_MEMORY);
     assert_int_equal(fake_count(&bench->fake, FAKE_SUBMIT), PV_GPU_CONTEXT_FENCE_MAX);
     assert_int_equal(bench_answer(bench_submit(bench, 2, flags, 1, 5000, NULL, 0)), 0);
     fake_retire(&bench->fake, 1, 1, 1);
