@@ -55,7 +55,8 @@ static void on_lost(void *user, const char *reason)
         return;
     }
     context->is_lost = true;
-    pv_base_log_guest(context->device->log, "gpu.context", PV_BASE_LOG_WARN,
+    /* Whoever ran it has warned; this adds the guest's name for it. */
+    pv_base_log_guest(context->device->log, "gpu.context", PV_BASE_LOG_INFO,
                       "context %u (%s) is lost: %s", context->id, context->name, reason);
     pv_gpu_resource_lose_context(context->device, context);
     pv_gpu_task_fail_all(context);

@@ -187,7 +187,6 @@ static void test_loss_answers_everything(void **state)
         assert_int_equal(bench_answer(created), PV_GPU_ERR_UNSPEC);
         assert_int_equal(bench_answer(mapped), PV_GPU_ERR_UNSPEC);
         assert_int_equal(bench->device->held_count, 0);
-        assert_non_null(strstr(bench->log_last, rude ? "lost" : "is lost: the test says so"));
         /* It is a name until the guest destroys it. */
         assert_int_equal(bench_answer(bench_submit(bench, 1, 0, 0, 0, "abcd", 4)),
                          PV_GPU_ERR_UNSPEC);
