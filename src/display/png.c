@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "gpu/sink.h"
-#include "os/socket.h"
+#include "os/random.h"
 
 #define PIXEL_BYTES  4u
 #define COLOUR_BYTES 3u
@@ -127,41 +127,53 @@ static int write_file(FILE *file, const struct pv_display_screen *screen, const 
     return good != 0 && fflush(file) == 0 ? 0 : -EIO;
 }
 
+/* A new file beside path, with the access rights that the user's files have. Returns 0 with both
+ * outputs for the caller, or -errno. */
+static int open_temporary(const char *path, char **ret_name, FILE **ret_file)
+{
+    const size_t name_bytes = strlen(path) + sizeof(".0123456789abcdef");
+    char *name = malloc(name_bytes);
+    uint64_t number = 0;
+    FILE *file;
+    int r = name == NULL ? -ENOMEM : pv_os_random_fill(&number, sizeof(number));
+
+    if (r == 0) {
+        (void)snprintf(name, name_bytes, "%s.%016llx", path, (unsigned long long)number);
+        file = fopen(name, "wbx");
+        r = file == NULL ? -errno : 0;
+    }
+    if (r < 0) {
+        free(name);
+        return r;
+    }
+    *ret_name = name;
+    *ret_file = file;
+    return 0;
+}
+
 int pv_display_png_write(const char *path, const struct pv_display_screen *screen)
 {
-    static const char suffix[] = ".XXXXXX";
-    const size_t length = strlen(path);
     uint8_t *colours = NULL;
     char *temporary = NULL;
     FILE *file = NULL;
-    int fd = -1;
     int r = pv_display_screen_compose(screen, &colours);
 
     if (r < 0) {
         return r;
     }
-    temporary = malloc(length + sizeof(suffix));
-    if (temporary == NULL) {
+    r = open_temporary(path, &temporary, &file);
+    if (r < 0) {
         free(colours);
-        return -ENOMEM;
+        return r;
     }
-    memcpy(temporary, path, length);
-    memcpy(temporary + length, suffix, sizeof(suffix));
-    fd = mkstemp(temporary);
-    file = fd >= 0 ? fdopen(fd, "wb") : NULL;
-    if (file == NULL) {
+    r = write_file(file, screen, colours);
+    if (fclose(file) != 0 && r == 0) {
         r = -errno;
-        pv_os_fds_close(&fd, 1);
-    } else {
-        r = write_file(file, screen, colours);
-        if (fclose(file) != 0 && r == 0) {
-            r = -errno;
-        }
     }
     if (r == 0 && rename(temporary, path) < 0) {
         r = -errno;
     }
-    if (r < 0 && fd >= 0) {
+    if (r < 0) {
         (void)remove(temporary);
     }
     free(temporary);

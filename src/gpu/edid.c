@@ -171,9 +171,9 @@ void pv_gpu_edid_write(uint32_t width_px, uint32_t height_px, uint32_t scanout_i
 
     memset(bytes, 0, PV_GPU_EDID_BYTES);
     memcpy(bytes, start, sizeof(start));
-    /* Manufacturer "PVR" in three letters of 5 bits; product 1; serial; made in 2025. */
-    bytes[8] = (uint8_t)((('P' - '@') << 2) | (('V' - '@') >> 3));
-    bytes[9] = (uint8_t)((('V' - '@') << 5) | ('R' - '@'));
+    /* Manufacturer "PXV", which nobody has, in three letters of 5 bits; product 1; serial; 2025. */
+    bytes[8] = (uint8_t)((('P' - '@') << 2) | (('X' - '@') >> 3));
+    bytes[9] = (uint8_t)((('X' - '@') << 5) | ('V' - '@'));
     bytes[10] = 1;
     bytes[12] = (uint8_t)(scanout_index + 1);
     bytes[16] = 1;

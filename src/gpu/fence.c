@@ -22,6 +22,30 @@ void pv_gpu_timeline_push(struct pv_gpu_timeline *timeline, struct pv_gpu_reques
     timeline->last = request;
 }
 
+void pv_gpu_timeline_remove(struct pv_gpu_request *request)
+{
+    struct pv_gpu_timeline *timeline = request->timeline;
+    struct pv_gpu_request *previous = NULL;
+    struct pv_gpu_request *one;
+
+    if (timeline == NULL) {
+        return;
+    }
+    for (one = timeline->first; one != request; one = one->timeline_next) {
+        previous = one;
+    }
+    if (previous != NULL) {
+        previous->timeline_next = request->timeline_next;
+    } else {
+        timeline->first = request->timeline_next;
+    }
+    if (timeline->last == request) {
+        timeline->last = previous;
+    }
+    request->timeline = NULL;
+    request->timeline_next = NULL;
+}
+
 static struct pv_gpu_request *pop(struct pv_gpu_timeline *timeline)
 {
     struct pv_gpu_request *request = timeline->first;

@@ -29,6 +29,12 @@ struct pv_gpu_timeline {
 /* Put a fenced request at the end. */
 void pv_gpu_timeline_push(struct pv_gpu_timeline *timeline, struct pv_gpu_request *request);
 
+/*
+ * Take a request out of its timeline, if it is in one: it will be given back as soon as it is
+ * finished. For a request that is refused because too many wait already.
+ */
+void pv_gpu_timeline_remove(struct pv_gpu_request *request);
+
 /* Give back the finished requests at the front. */
 void pv_gpu_timeline_flush(struct pv_gpu_timeline *timeline);
 

@@ -55,7 +55,8 @@ static void on_lost(void *user, const char *reason)
         return;
     }
     context->is_lost = true;
-    pv_base_log_guest(context->device->log, "gpu.context", PV_BASE_LOG_WARN,
+    /* Whoever ran it has warned; this adds the guest's name for it. */
+    pv_base_log_guest(context->device->log, "gpu.context", PV_BASE_LOG_INFO,
                       "context %u (%s) is lost: %s", context->id, context->name, reason);
     pv_gpu_resource_lose_context(context->device, context);
     pv_gpu_task_fail_all(context);
@@ -281,10 +282,20 @@ void pv_gpu_guest_context_handle_submit(struct pv_gpu_request *request,
         pv_gpu_request_fail(request, PV_GPU_ERR_UNSPEC, "context %u is lost", id);
         return;
     }
+    /* A refused one must not wait behind the others: it would hold the queue all the same. The
+     * program's older fences then signal early, which is its own loss. */
     if (fenced && context->fence_count >= PV_GPU_CONTEXT_FENCE_MAX) {
+        pv_gpu_timeline_remove(request);
         pv_gpu_request_fail(request, PV_GPU_ERR_OUT_OF_MEMORY,
                             "context %u has %u fences that have not retired", id,
                             context->fence_count);
+        return;
+    }
+    /* Tasks of this context wait for another one, which may take its time. */
+    if (context->unsent.first != NULL
+        && !pv_gpu_request_hold(request, context, PV_GPU_CONTEXT_HELD_MAX)) {
+        pv_gpu_timeline_remove(request);
+        pv_gpu_request_fail(request, PV_GPU_ERR_OUT_OF_MEMORY, "too much waits for context %u", id);
         return;
     }
     task = read_stream(request, command->size_bytes, &error);

@@ -150,7 +150,8 @@ static void test_fence_cap(void **state)
     for (uint32_t i = 0; i < PV_GPU_CONTEXT_FENCE_MAX; i++) {
         assert_int_equal(bench_answer(bench_submit(bench, 1, flags, 1, i + 1, NULL, 0)), 0);
     }
-    (void)bench_submit(bench, 1, flags, 2, 9999, NULL, 0);
+    assert_int_equal(bench_answer(bench_submit(bench, 1, flags, 1, 9999, NULL, 0)),
+                     PV_GPU_ERR_OUT_OF_MEMORY);
     assert_int_equal(fake_count(&bench->fake, FAKE_SUBMIT), PV_GPU_CONTEXT_FENCE_MAX);
     assert_int_equal(bench_answer(bench_submit(bench, 2, flags, 1, 5000, NULL, 0)), 0);
     fake_retire(&bench->fake, 1, 1, 1);
@@ -186,7 +187,6 @@ static void test_loss_answers_everything(void **state)
         assert_int_equal(bench_answer(created), PV_GPU_ERR_UNSPEC);
         assert_int_equal(bench_answer(mapped), PV_GPU_ERR_UNSPEC);
         assert_int_equal(bench->device->held_count, 0);
-        assert_non_null(strstr(bench->log_last, rude ? "lost" : "is lost: the test says so"));
         /* It is a name until the guest destroys it. */
         assert_int_equal(bench_answer(bench_submit(bench, 1, 0, 0, 0, "abcd", 4)),
                          PV_GPU_ERR_UNSPEC);
