@@ -19,6 +19,7 @@ int pv_cli_gpu(int argc, char **argv)
     if (!pv_cli_program_find("pearvisor-gpu", path)) {
         return PV_CLI_FAILED;
     }
+    argv[0] = path; /* what ps shows */
     execv(path, argv);
     fprintf(stderr, "pearvisor: cannot run %s: %s\n", path, strerror(errno));
     return PV_CLI_FAILED;
