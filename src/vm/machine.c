@@ -35,6 +35,8 @@
 #define POWER_OFF_TIMEOUT_MS   5000
 #define QUIT_TIMEOUT_MS        3000
 #define DEVICE_TERM_TIMEOUT_MS 3000
+/* A rebooting x86 kernel asks for the reset in more than one way, and QEMU tells of each. */
+#define REBOOT_SETTLE_MS 2000
 
 enum state {
     STATE_STARTING,
@@ -61,6 +63,7 @@ struct pv_vm_machine {
     struct pv_vm_qmp *qmp;
     struct pv_os_timer *timer; /* what the current state waits for at most */
     uint64_t listen_end_ns;
+    uint64_t reboot_settle_ns; /* resets before then belong to the reboot that began; 0: none */
     char gpu_socket_path[PV_VM_RUNTIME_PATH_MAX];
 };
 
@@ -195,11 +198,12 @@ static void on_qmp_event(void *user, const char *name, const json_t *data)
     if (strcmp(name, "VSERPORT_CHANGE") == 0) {
         pv_vm_relay_set_port_open(machine->relay, json_is_true(json_object_get(data, "open")));
     } else if (strcmp(name, "RESET") == 0) {
-        if (machine->state == STATE_BOOTING) {
+        if (machine->state == STATE_BOOTING && pv_os_clock_now_ns() >= machine->reboot_settle_ns) {
             /* A kernel that dies resets; a guest that resets before it answers never will. */
             enter_stop(machine, PV_VM_MACHINE_NOT_BOOTED);
         } else if (machine->state == STATE_READY) {
             machine->state = STATE_BOOTING;
+            machine->reboot_settle_ns = pv_os_clock_now_ns() + REBOOT_SETTLE_MS * NS_PER_MS;
             set_timer_ms(machine, machine->options.boot_timeout_ms);
             pv_vm_relay_set_port_open(machine->relay, false);
         }
