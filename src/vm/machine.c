@@ -36,7 +36,6 @@
 #define QUIT_TIMEOUT_MS        3000
 #define DEVICE_TERM_TIMEOUT_MS 3000
 /* A rebooting x86 kernel asks for the reset in more than one way, and QEMU tells of each. */
-#define REBOOT_SETTLE_MS 2000
 
 enum state {
     STATE_STARTING,
@@ -62,8 +61,8 @@ struct pv_vm_machine {
     struct pv_vm_relay *relay;
     struct pv_vm_qmp *qmp;
     struct pv_os_timer *timer; /* what the current state waits for at most */
+    bool firmware_may_reset;   /* once more, in the boot at hand */
     uint64_t listen_end_ns;
-    uint64_t reboot_settle_ns; /* resets before then belong to the reboot that began; 0: none */
     char gpu_socket_path[PV_VM_RUNTIME_PATH_MAX];
 };
 
@@ -198,12 +197,15 @@ static void on_qmp_event(void *user, const char *name, const json_t *data)
     if (strcmp(name, "VSERPORT_CHANGE") == 0) {
         pv_vm_relay_set_port_open(machine->relay, json_is_true(json_object_get(data, "open")));
     } else if (strcmp(name, "RESET") == 0) {
-        if (machine->state == STATE_BOOTING && pv_os_clock_now_ns() >= machine->reboot_settle_ns) {
+        if (machine->state == STATE_BOOTING && machine->firmware_may_reset) {
+            /* After a reset SeaBIOS finds its memory used and makes another, harder one. */
+            machine->firmware_may_reset = false;
+        } else if (machine->state == STATE_BOOTING) {
             /* A kernel that dies resets; a guest that resets before it answers never will. */
             enter_stop(machine, PV_VM_MACHINE_NOT_BOOTED);
         } else if (machine->state == STATE_READY) {
             machine->state = STATE_BOOTING;
-            machine->reboot_settle_ns = pv_os_clock_now_ns() + REBOOT_SETTLE_MS * NS_PER_MS;
+            machine->firmware_may_reset = true;
             set_timer_ms(machine, machine->options.boot_timeout_ms);
             pv_vm_relay_set_port_open(machine->relay, false);
         }

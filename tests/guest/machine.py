@@ -74,7 +74,7 @@ class Machine:
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [PEARVISOR, "run", "--keep-alive", "--name", name, "--qemu", wrapper,
-                 "--serial", self.directory / "serial", "--log", "warn,vhost-user=debug"],
+                 "--serial", self.directory / "serial", "--log", "warn,vhost-user=debug,vm=debug"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
         self.qmp = None
         self.wait_for_guest()
