@@ -35,7 +35,6 @@
 #define POWER_OFF_TIMEOUT_MS   5000
 #define QUIT_TIMEOUT_MS        3000
 #define DEVICE_TERM_TIMEOUT_MS 3000
-/* A rebooting x86 kernel asks for the reset in more than one way, and QEMU tells of each. */
 
 enum state {
     STATE_STARTING,
