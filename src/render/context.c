@@ -14,12 +14,12 @@
 
 #include "os/clock.h"
 #include "os/fd.h"
-#include "os/process.h"
 #include "os/shm.h"
 #include "os/socket.h"
 #include "render/ledger.h"
 #include "render/outbox.h"
 #include "render/protocol.h"
+#include "render/spawner.h"
 
 #define NAME_BYTES 64
 
@@ -27,6 +27,7 @@ struct pv_render_backend {
     struct pv_render_backend_options options;
     char *renderer;
     char *log_filter;
+    struct pv_render_spawner spawner;
     uint32_t context_count;
 };
 
@@ -36,9 +37,7 @@ struct pv_gpu_context {
     char name[NAME_BYTES];
     const struct pv_gpu_context_events *events;
     void *events_user;
-    struct pv_os_process process;
-    void *carried; /* the worker, where it is no process */
-    int fd;        /* our end of the message socket */
+    struct pv_render_worker worker;
     struct pv_os_source *source;
     struct pv_os_timer *deadline;
     struct pv_render_outbox outbox;
@@ -50,20 +49,11 @@ struct pv_gpu_context {
 
 /* ---- the end of a context ---- */
 
-/* Close our end and end the worker, whatever it is doing. */
 static void worker_end(struct pv_gpu_context *context)
 {
-    const struct pv_render_backend_options *options = &context->backend->options;
-
     pv_os_source_remove(context->source);
     context->source = NULL;
-    pv_os_fd_close(context->fd);
-    context->fd = -1;
-    if (context->carried != NULL) {
-        options->carrier->stop(options->carrier_user, context->carried);
-        context->carried = NULL;
-    }
-    pv_os_process_kill(&context->process);
+    pv_render_spawner_end(&context->backend->spawner, &context->worker);
 }
 
 static void context_free(struct pv_gpu_context *context)
@@ -128,7 +118,7 @@ static void context_lose_to_exit(struct pv_gpu_context *context)
     char reason[96];
 
     /* A worker that closed its socket is about to end; it gets a moment, then it is killed. */
-    if (pv_os_process_reap(&context->process, 100, &end) < 0) {
+    if (pv_render_spawner_reap(&context->worker, &end) < 0) {
         context_lose(context, "render worker closed its socket");
         return;
     }
@@ -172,6 +162,7 @@ struct packet {
         struct pv_render_fence fence;
         struct pv_render_lost lost;
         struct pv_render_ring ring;
+        struct pv_render_log log;
         uint8_t bytes[512];
     } body;
     size_t size_bytes;
@@ -227,6 +218,31 @@ static bool serve_fence(struct pv_gpu_context *context, const struct packet *pac
     return true;
 }
 
+/* Text of a worker on its way into our log. */
+static void make_printable(char *text, size_t size_bytes)
+{
+    text[size_bytes - 1] = '\0';
+    for (char *c = text; *c != '\0'; c++) {
+        if (*c < ' ' || *c > '~') {
+            *c = '?';
+        }
+    }
+}
+
+static bool serve_log(const struct pv_gpu_context *context, struct packet *packet)
+{
+    struct pv_render_log *log = &packet->body.log;
+
+    if (packet->size_bytes != sizeof(*log) || log->level > PV_BASE_LOG_WARN) {
+        return false;
+    }
+    make_printable(log->line, sizeof(log->line));
+    pv_base_log_guest(context->backend->options.log, "render.worker",
+                      (enum pv_base_log_level)log->level, "context %u (%s): %s", context->id,
+                      context->name, log->line);
+    return true;
+}
+
 static bool serve_lost(struct pv_gpu_context *context, struct packet *packet)
 {
     struct pv_render_lost *lost = &packet->body.lost;
@@ -234,12 +250,7 @@ static bool serve_lost(struct pv_gpu_context *context, struct packet *packet)
     if (packet->size_bytes != sizeof(*lost)) {
         return false;
     }
-    lost->reason[sizeof(lost->reason) - 1] = '\0';
-    for (char *c = lost->reason; *c != '\0'; c++) {
-        if (*c < ' ' || *c > '~') {
-            *c = '?';
-        }
-    }
+    make_printable(lost->reason, sizeof(lost->reason));
     context_lose(context, lost->reason);
     return true;
 }
@@ -264,6 +275,8 @@ static bool serve(struct pv_gpu_context *context, struct packet *packet)
         return serve_lost(context, packet);
     case PV_RENDER_RING:
         return serve_ring(context, packet);
+    case PV_RENDER_LOG:
+        return serve_log(context, packet);
     default:
         return false;
     }
@@ -278,7 +291,7 @@ static void receive_packets(struct pv_gpu_context *context)
         struct packet packet = {.fd = -1};
         size_t fd_count;
         const ssize_t received = pv_os_socket_receive(
-            context->fd, &packet.body, sizeof(packet.body), &packet.fd, 1, &fd_count);
+            context->worker.fd, &packet.body, sizeof(packet.body), &packet.fd, 1, &fd_count);
         bool good;
 
         if (received == -EAGAIN) {
@@ -369,36 +382,6 @@ static int send_request(struct pv_gpu_context *context, const void *message, siz
     return 0;
 }
 
-static int start_worker(struct pv_gpu_context *context)
-{
-    const struct pv_render_backend *backend = context->backend;
-    char fd_text[16];
-    const char *arguments[] = {backend->renderer, fd_text, NULL};
-    struct pv_os_process_options options = {.arguments = arguments, .kept_count = 1};
-    int worker_fd;
-    int r = pv_os_socket_pair(&context->fd, &worker_fd);
-
-    if (r < 0) {
-        return r;
-    }
-    if (backend->options.carrier != NULL) {
-        r = backend->options.carrier->start(backend->options.carrier_user, worker_fd,
-                                            &context->carried);
-        if (r < 0) {
-            pv_os_fd_close(worker_fd);
-        }
-    } else {
-        (void)snprintf(fd_text, sizeof(fd_text), "%d", worker_fd);
-        options.kept_fds = &worker_fd;
-        r = pv_os_process_spawn(&options, &context->process);
-        pv_os_fd_close(worker_fd);
-    }
-    if (r == 0) {
-        r = pv_os_fd_set_nonblocking(context->fd, true);
-    }
-    return r;
-}
-
 static int send_init(struct pv_gpu_context *context)
 {
     const struct pv_render_backend *backend = context->backend;
@@ -452,8 +435,7 @@ static int op_create(void *user, uint32_t context_id, uint32_t capset_id, const 
     backend->context_count++;
     context->backend = backend;
     context->id = context_id;
-    context->fd = -1;
-    context->process.exit_fd = -1;
+    context->worker = PV_RENDER_WORKER_NONE;
     context->events = events;
     context->events_user = events_user;
     copy_name(context->name, name);
@@ -461,12 +443,12 @@ static int op_create(void *user, uint32_t context_id, uint32_t capset_id, const 
     pv_render_outbox_init(&context->outbox, -1);
     r = pv_os_timer_create(backend->options.loop, on_deadline, context, &context->deadline);
     if (r == 0) {
-        r = start_worker(context);
+        r = pv_render_spawner_start(&backend->spawner, &context->worker);
     }
     if (r == 0) {
-        pv_render_outbox_init(&context->outbox, context->fd);
-        r = pv_os_loop_add(backend->options.loop, context->fd, PV_OS_LOOP_READ, on_socket, context,
-                           &context->source);
+        pv_render_outbox_init(&context->outbox, context->worker.fd);
+        r = pv_os_loop_add(backend->options.loop, context->worker.fd, PV_OS_LOOP_READ, on_socket,
+                           context, &context->source);
     }
     if (r == 0) {
         r = send_init(context);
@@ -642,6 +624,12 @@ int pv_render_backend_create(const struct pv_render_backend_options *options,
         pv_render_backend_destroy(backend);
         return -ENOMEM;
     }
+    backend->spawner = (struct pv_render_spawner){
+        .loop = options->loop,
+        .renderer = backend->renderer,
+        .carrier = options->carrier,
+        .carrier_user = options->carrier_user,
+    };
     *ret_backend = backend;
     return 0;
 }
@@ -651,6 +639,7 @@ void pv_render_backend_destroy(struct pv_render_backend *backend)
     if (backend == NULL) {
         return;
     }
+    pv_render_spawner_finish(&backend->spawner);
     free(backend->renderer);
     free(backend->log_filter);
     free(backend);

@@ -34,6 +34,7 @@ enum pv_render_message_kind {
     PV_RENDER_FENCE,     /* struct pv_render_fence */
     PV_RENDER_LOST,      /* struct pv_render_lost */
     PV_RENDER_RING,      /* struct pv_render_ring */
+    PV_RENDER_LOG,       /* struct pv_render_log */
 };
 
 struct pv_render_init {
@@ -112,6 +113,16 @@ struct pv_render_ring {
     uint64_t status_offset_bytes;
     uint32_t is_present;
     uint32_t padding;
+};
+
+/*
+ * A line of the worker's log. Warnings and errors travel, so that all workers of a guest share the
+ * device's budget of lines; what a user turned on with --log goes to stderr from the worker.
+ */
+struct pv_render_log {
+    uint32_t kind;
+    uint32_t level; /* enum pv_base_log_level */
+    char line[240]; /* NUL-terminated by the sender, and again by the receiver */
 };
 
 #endif

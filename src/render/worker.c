@@ -22,6 +22,7 @@ struct worker {
     int fd;
     int window_fd;
     struct pv_base_log log;
+    void (*write_stderr)(void *user, enum pv_base_log_level level, const char *line);
     char name[64];
     struct pv_venus_context *context;
 };
@@ -53,6 +54,20 @@ static void on_ring(void *user, uint32_t resource_id, uint64_t status_offset_byt
                                            present, 0};
 
     send_message(user, &message, sizeof(message), -1);
+}
+
+/* See struct pv_render_log. */
+static void write_log(void *user, enum pv_base_log_level level, const char *line)
+{
+    struct worker *worker = user;
+    struct pv_render_log message = {.kind = PV_RENDER_LOG, .level = (uint32_t)level};
+
+    if (level > PV_BASE_LOG_WARN) {
+        worker->write_stderr(NULL, level, line);
+        return;
+    }
+    (void)snprintf(message.line, sizeof(message.line), "%s", line);
+    send_message(worker, &message, sizeof(message), -1);
 }
 
 static const struct pv_venus_context_events events = {
@@ -276,6 +291,9 @@ int pv_render_worker_run(int fd)
     int r = packet != NULL ? 1 : -ENOMEM;
 
     pv_base_log_init(&worker.log, "render");
+    worker.write_stderr = worker.log.write;
+    worker.log.write = write_log;
+    worker.log.user = &worker;
     while (r == 1) {
         r = step(&worker, packet);
     }

@@ -97,7 +97,7 @@ void pv_venus_context_lose(struct pv_venus_context *context, const char *reason)
     if (atomic_exchange(&context->lost, true)) {
         return;
     }
-    pv_base_log_guest(context->log, "venus.context", PV_BASE_LOG_WARN, "%s: context lost: %s",
+    pv_base_log_guest(context->log, "venus.context", PV_BASE_LOG_INFO, "%s: context lost: %s",
                       context->name, reason);
     pthread_mutex_lock(&context->lock);
     for (size_t i = 0; i < PV_VENUS_RING_MAX; i++) {

@@ -21,6 +21,7 @@ GATES = {"VK_EXT_external_memory_dma_buf", "VK_KHR_external_memory_fd",
 def run(program, *arguments, icd=None):
     environment = dict(os.environ)
     if icd is not None:
+        environment["PV_HOST_ICD"] = str(icd)
         environment["VK_DRIVER_FILES"] = environment["VK_ICD_FILENAMES"] = str(icd)
     if icd == os.environ.get("PV_HOST_ICD"):
         environment["LD_LIBRARY_PATH"] = os.environ.get("PV_MESA_LIBRARY_PATH", "")
