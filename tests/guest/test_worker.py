@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""A render worker that is killed in mid-frame ends its own guest program and nothing else."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from support.machine import wait_until
+from support.session import CUBE, Session
+
+END_LIMIT_S = 6  # issue: "ends that one guest program within 6 s"
+
+
+@pytest.fixture
+def session(vm):
+    one = Session(vm)
+    yield one
+    one.close()
+
+
+def cube_is_drawing(session):
+    """Start a cube and let it draw; returns it and its worker."""
+    before = session.machine.workers()
+    cube = session.start([*CUBE, "wayland"])
+    worker = session.machine.new_worker(before)
+    time.sleep(3)
+    assert not cube.is_done
+    return cube, worker
+
+
+def kill_worker(cube, worker):
+    """Kill a worker with SIGKILL; returns how long its guest program lived on, in seconds."""
+    start = time.monotonic()
+    os.kill(worker, signal.SIGKILL)
+    cube.wait(60)
+    return time.monotonic() - start
+
+
+def test_killed_worker_of_a_cube(vm, session):
+    for is_last in (False, True):
+        cube, worker = cube_is_drawing(session)
+        took_s = kill_worker(cube, worker)
+        print(f"vkcube ended with {cube.returncode} after {took_s:.1f} s")
+        assert cube.returncode != 0
+        if took_s < END_LIMIT_S:
+            break
+        assert not is_last, f"{took_s} s, twice"  # once may be the machine's other work
+    assert "lost" in vm.log()
+    assert not session.command.is_done, "Weston has ended too"
+    vm.assert_at_rest(worker_count=1)
+    done = session.run([*CUBE, "wayland", "--c", "30"])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_killed_worker_of_weston(vm, session):
+    cube, _ = cube_is_drawing(session)
+    start = time.monotonic()
+    os.kill(session.worker, signal.SIGKILL)
+    wait_until(lambda: vm.run(["pgrep", "-x", "weston"]).returncode != 0, 60, "the end of Weston")
+    print(f"Weston ended after {time.monotonic() - start:.1f} s")
+    cube.wait(60)  # without its compositor
+    assert cube.returncode != 0
+    session.close()
+    vm.assert_at_rest()
+    again = Session(vm)
+    done = again.run([*CUBE, "wayland", "--c", "30"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert again.close() == 0
+
+
+def test_killed_worker_of_a_program_without_a_screen(vm):
+    before = vm.workers()
+    with vm.agent() as agent:
+        program = agent.start(["pv-map-race", "--trials", "100000"])
+        worker = vm.new_worker(before)
+        time.sleep(1)
+        took_s = kill_worker(program, worker)
+    print(f"pv-map-race ended with {program.returncode} after {took_s:.1f} s")
+    assert program.returncode != 0
+    vm.assert_at_rest()
+    vm.assert_draws()
+
+
+def test_killed_guest_program_takes_its_worker_along(vm):
+    before = vm.workers()
+    with vm.agent() as agent:
+        program = agent.start(["pv-map-race", "--trials", "100000"])
+        vm.new_worker(before)
+        program.signal(signal.SIGKILL)
+        assert program.wait(60) == -signal.SIGKILL
+    vm.assert_at_rest()
+    vm.assert_draws()
