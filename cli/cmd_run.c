@@ -498,8 +498,12 @@ int pv_cli_run(int argc, char **argv)
     }
     r = pv_vm_runtime_create(places.runtime, options.name, &runtime);
     if (r != 0) {
-        fprintf(stderr, "pearvisor: cannot make a folder for the VM in %s: %s\n", places.runtime,
-                r == -EEXIST ? "a VM of that name runs" : strerror(-r));
+        if (r == -EEXIST) {
+            fprintf(stderr, "pearvisor: a VM of the name '%s' runs already\n", options.name);
+        } else {
+            fprintf(stderr, "pearvisor: cannot make a folder for the VM in %s: %s\n",
+                    places.runtime, strerror(-r));
+        }
         return PV_CLI_FAILED;
     }
     status = run_in(&options, &places, arch, &qemu, &image, &runtime, &log);

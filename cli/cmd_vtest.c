@@ -241,7 +241,10 @@ static int start_server(struct vtest *vtest, const struct vtest_options *options
     }
     if (r < 0) {
         (void)fprintf(stderr, "pearvisor: cannot listen on '%s': %s\n",
-                      vtest->socket[0] != '\0' ? vtest->socket : options->socket, strerror(-r));
+                      vtest->socket[0] != '\0'  ? vtest->socket
+                      : options->socket != NULL ? options->socket
+                                                : "a private socket",
+                      strerror(-r));
     }
     return r;
 }
@@ -310,6 +313,11 @@ int pv_cli_vtest(int argc, char **argv)
         return PV_CLI_FAILED;
     }
     options.client_icd = pv_cli_venus_icd_find(options.client_icd);
+    if (options.client_icd == NULL && options.command[0] != NULL) {
+        (void)fprintf(stderr, "pearvisor: no Venus driver is known for COMMAND: "
+                              "'. build/sysroot/env.sh' names the one of scripts/setup, "
+                              "--client-icd another\n");
+    }
     pv_cli_host_driver_choose();
     r = serve(&vtest, &options, renderer);
     finish(&vtest);

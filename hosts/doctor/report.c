@@ -84,8 +84,9 @@ static bool check_device(const json_t *device, json_t *checks)
 
 void pv_doctor_report_check_vulkan(const json_t *vulkan, json_t *checks)
 {
-    static const char fix[] = "install your GPU's Vulkan driver, or mesa-vulkan-drivers (which "
-                              "renders in software); VK_DRIVER_FILES chooses one";
+    static const char fix[] = "install your GPU's Vulkan driver, or run scripts/setup --for=demo "
+                              "and '. build/sysroot/env.sh' for one that renders in software; "
+                              "VK_DRIVER_FILES chooses one";
     const json_t *error = json_object_get(vulkan, "error");
     const json_t *devices = json_object_get(vulkan, "devices");
     size_t usable_count = 0;

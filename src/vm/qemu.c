@@ -80,8 +80,8 @@ enum pv_vm_qemu_state pv_vm_qemu_find(const struct pv_vm_arch *arch, const char 
 void pv_vm_qemu_explain(enum pv_vm_qemu_state state, const struct pv_vm_qemu *qemu, char *ret_text,
                         size_t text_bytes)
 {
-    static const char mend[] = "run scripts/setup --for=demo for one that can, or name it with "
-                               "--qemu";
+    static const char mend[] = "run scripts/setup --for=demo, then '. build/sysroot/env.sh' in "
+                               "this shell; or name another with --qemu";
 
     ret_text[0] = '\0';
     switch (state) {

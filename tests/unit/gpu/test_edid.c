@@ -50,7 +50,8 @@ static void test_edid_decode_finds_nothing(void **state)
 {
     (void)state;
     if (system("command -v edid-decode >/dev/null 2>&1") != 0) {
-        print_message("skipped: edid-decode is not installed\n");
+        /* A comment in TAP, or meson takes the line for a failure. */
+        print_message("# edid-decode is not installed\n");
         skip();
     }
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
