@@ -153,11 +153,21 @@ static void unlink_from_family(struct pv_venus_object *object)
     pthread_mutex_unlock(&object->device->lock);
 }
 
-static void remove_children_from_table(struct pv_venus_context *context,
-                                       struct pv_venus_object *pool)
+static void remove_children_from_table_locked(struct pv_venus_context *context,
+                                              struct pv_venus_object *pool)
 {
     for (struct pv_venus_object *child = pool->children; child != NULL; child = child->next) {
         (void)pv_base_id_table_remove(context->objects, child->base.id);
+    }
+}
+
+static void remove_children_from_table(struct pv_venus_context *context,
+                                       struct pv_venus_object *pool)
+{
+    if (is_pool(pool->base.type)) {
+        pthread_mutex_lock(&pool->device->lock);
+        remove_children_from_table_locked(context, pool);
+        pthread_mutex_unlock(&pool->device->lock);
     }
 }
 
@@ -188,6 +198,8 @@ bool pv_venus_object_remove(struct pv_venus_decoder *decoder, struct pv_venus_ob
             pv_base_fault_raise_detail(&decoder->wire.fault, PV_BASE_FAULT_HANDLE, device_id);
             return false;
         }
+        /* Another ring may have allocated from a pool until its batch ended. */
+        remove_children_from_table(context, object);
     }
     unlink_from_family(object);
     return true;
@@ -213,13 +225,12 @@ void pv_venus_object_remove_children(struct pv_venus_decoder *decoder, struct pv
 {
     struct pv_venus_context *context = decoder->context;
 
-    pthread_mutex_lock(&pool->device->lock);
     remove_children_from_table(context, pool);
-    pthread_mutex_unlock(&pool->device->lock);
     if (atomic_load_explicit(&context->ring_count, memory_order_seq_cst) > 1) {
         wait_for_other_rings(decoder);
     }
     pthread_mutex_lock(&pool->device->lock);
+    remove_children_from_table_locked(context, pool);
     free_children(pool);
     pthread_mutex_unlock(&pool->device->lock);
 }

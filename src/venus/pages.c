@@ -119,7 +119,10 @@ int pv_venus_pages_leave(struct pv_venus_pages *pages)
     }
     r = pv_os_shm_replace_private(pages->memory, pages->size_bytes);
     if (r == 0) {
+        /* The range is somebody else's from now on: nothing here may name it any more. */
         pages->left = true;
+        pages->fd = -1;
+        pages->offset_bytes = 0;
     }
     return r;
 }

@@ -60,7 +60,10 @@ void pv_venus_pages_unref(struct pv_venus_pages *pages);
 PV_NODISCARD int pv_venus_pages_move(struct pv_venus_pages *pages, int window_fd,
                                      uint64_t offset_bytes);
 
-/* Put private zero pages under the addresses if they show the window. Returns 0 or -errno. */
+/*
+ * Put private zero pages under the addresses if they show the window; they have no file from then
+ * on. Returns 0 or -errno.
+ */
 PV_NODISCARD int pv_venus_pages_leave(struct pv_venus_pages *pages);
 
 #endif

@@ -302,7 +302,11 @@ int pv_venus_resource_add_blob(struct pv_venus_context *context, uint32_t resour
     int r;
 
     pthread_mutex_lock(&context->resource_lock);
-    r = pages->resource_id != 0 ? -EEXIST : add_locked(context, resource_id, &resource);
+    if (pages->left) {
+        r = -EINVAL; /* it was a blob once, and the guest gave that up */
+    } else {
+        r = pages->resource_id != 0 ? -EEXIST : add_locked(context, resource_id, &resource);
+    }
     if (r == 0) {
         resource->blob = pages;
         resource->size_bytes = size_bytes;

@@ -46,7 +46,8 @@ struct pv_wire_object_ops {
                                   bool poisoned, struct pv_base_object *parent);
     /*
      * Take an object out of the table and wait until no other ring uses it. The caller then
-     * destroys the host object and calls free. object: not NULL, from the table.
+     * destroys the host object and calls free; unless the decoder's fault was raised: another ring
+     * was faster, and has both. object: not NULL, from the table.
      */
     void (*remove)(void *context, struct pv_base_object *object);
     void (*free)(void *context, struct pv_base_object *object);
