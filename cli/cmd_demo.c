@@ -14,6 +14,7 @@
 
 #include "cli/commands.h"
 #include "cli/numbers.h"
+#include "cli/usage.h"
 #include "os/process.h"
 
 struct demo_options {
@@ -66,8 +67,7 @@ static int parse(int argc, char **argv, struct demo_options *ret)
         }
     }
     if (good && optind != argc) {
-        print_help(stderr);
-        good = false;
+        return pv_cli_usage_error("demo", "takes no argument '%s'", argv[optind]);
     }
     return good ? 0 : PV_CLI_USAGE;
 }

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/host_programs.h"
 #include "cli/places.h"
+#include "cli/usage.h"
 #include "doctor/report.h"
 
 #define PROBE_PROGRAM "pearvisor-probe"
@@ -23,7 +24,8 @@ static void print_help(FILE *file)
                   "  --json         everything, for a program to read\n"
                   "  --brief        the checks only\n"
                   "  --image NAME   guest image to look for (debian-13)\n"
-                  "  --qemu FILE    QEMU to use (PV_QEMU, or the one in PATH)\n");
+                  "  --qemu FILE    QEMU to use (PV_QEMU, or the one in PATH)\n"
+                  "  --cache-dir DIR  where images are (PEARVISOR_CACHE_DIR)\n");
 }
 
 /* The probe is installed, and built, beside this program. Returns whether the path fits. */
@@ -84,8 +86,7 @@ int pv_cli_doctor(int argc, char **argv)
         }
     }
     if (optind != argc) {
-        print_help(stderr);
-        return PV_CLI_USAGE;
+        return pv_cli_usage_error("doctor", "takes no argument '%s'", argv[optind]);
     }
     pv_cli_host_driver_choose(); /* ask the driver that guests get */
     doctor.arch = pv_vm_arch_own();

@@ -14,6 +14,7 @@
 #include "os/socket.h"
 #include "cli/places.h"
 #include "cli/terminal.h"
+#include "cli/usage.h"
 #include "vm/machine.h"
 #include "vm/runtime.h"
 #include "vm/session.h"
@@ -152,8 +153,7 @@ static int parse(int argc, char **argv, struct exec_options *ret)
     }
     ret->command = argv + optind;
     if (ok && ret->command[0] == NULL) {
-        print_help(stderr);
-        ok = false;
+        return pv_cli_usage_error("exec", "name a command to run in the guest");
     }
     return ok ? 0 : PV_CLI_USAGE;
 }

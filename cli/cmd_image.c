@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/places.h"
+#include "cli/usage.h"
 #include "vm/image.h"
 
 static void print_help(FILE *file)
@@ -129,6 +130,5 @@ int pv_cli_image(int argc, char **argv)
     if (argc == 2 && strcmp(argv[0], "rm") == 0) {
         return rm(&store, argv[1]);
     }
-    print_help(stderr);
-    return PV_CLI_USAGE;
+    return pv_cli_usage_error("image", "wants 'build NAME', 'list' or 'rm NAME'");
 }

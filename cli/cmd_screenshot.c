@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/numbers.h"
 #include "cli/places.h"
+#include "cli/usage.h"
 #include "display/client.h"
 #include "display/png.h"
 #include "vm/machine.h"
@@ -70,12 +71,19 @@ static int parse(int argc, char **argv, struct screenshot_options *ret)
     if (good && ret->file == NULL && optind < argc) {
         ret->file = argv[optind++];
     }
-    if (good
-        && (optind != argc || ret->file == NULL || (ret->vm != NULL && ret->control != NULL))) {
-        print_help(stderr);
-        good = false;
+    if (!good) {
+        return PV_CLI_USAGE;
     }
-    return good ? 0 : PV_CLI_USAGE;
+    if (ret->file == NULL) {
+        return pv_cli_usage_error("screenshot", "name the file to save");
+    }
+    if (optind != argc) {
+        return pv_cli_usage_error("screenshot", "one file only, not '%s' too", argv[optind]);
+    }
+    if (ret->vm != NULL && ret->control != NULL) {
+        return pv_cli_usage_error("screenshot", "either --vm or --control");
+    }
+    return 0;
 }
 
 /* The control socket of a VM that `pearvisor run` keeps. False, and a sentence, if there is none.

@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/numbers.h"
 #include "cli/host_programs.h"
+#include "cli/usage.h"
 #include "os/loop.h"
 #include "os/process.h"
 #include "render/context.h"
@@ -299,11 +300,7 @@ int pv_cli_vtest(int argc, char **argv)
         return r < 0 ? 0 : r;
     }
     pv_base_log_init(&vtest.log, "pearvisor");
-    if (options.log != NULL && pv_base_log_configure(&vtest.log, options.log) < 0) {
-        (void)fprintf(stderr,
-                      "pearvisor: --log '%s' is not TOPIC=LEVEL[,...] with levels error, "
-                      "warn, info, debug\n",
-                      options.log);
+    if (!pv_cli_log_configure(&vtest.log, options.log)) {
         return PV_CLI_USAGE;
     }
     if (!pv_cli_renderer_find(options.renderer, renderer)) {

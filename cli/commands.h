@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The subcommands. Each takes its own argument vector (argv[0] is its name) and returns an exit
- * status. What a subcommand does lives in src/ and hosts/; here are arguments, messages and the
- * environment.
+ * The subcommands. Each takes its own argument vector (argv[0] is how its messages begin) and
+ * returns an exit status. What a subcommand does lives in src/ and hosts/; here are arguments,
+ * messages and the environment.
  */
 #ifndef PV_CLI_COMMANDS_H
 #define PV_CLI_COMMANDS_H

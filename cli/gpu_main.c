@@ -19,6 +19,7 @@
 #include "cli/commands.h"
 #include "cli/numbers.h"
 #include "cli/host_programs.h"
+#include "cli/usage.h"
 #include "display/control.h"
 #include "gpu/device.h"
 #include "gpu/limits.h"
@@ -157,11 +158,16 @@ static int parse(int argc, char **argv, struct gpu_options *ret)
             break;
         }
     }
-    if (good && (optind != argc || ret->vhost_user == NULL)) {
-        print_help(stderr);
-        good = false;
+    if (!good) {
+        return PV_CLI_USAGE;
     }
-    return good ? 0 : PV_CLI_USAGE;
+    if (optind != argc) {
+        return pv_cli_usage_error("gpu", "takes no argument '%s'", argv[optind]);
+    }
+    if (ret->vhost_user == NULL) {
+        return pv_cli_usage_error("gpu", "name the socket with --vhost-user");
+    }
+    return 0;
 }
 
 static void on_closed(void *user, int status)
@@ -373,18 +379,20 @@ int main(int argc, char **argv)
         .height_px = 800,
     };
     struct gpu gpu = {.window_fd = -1, .signals_fd = -1};
+    char name[] = "pearvisor gpu"; /* how getopt's messages begin: the command that users type */
     char renderer[PATH_MAX];
-    int r = parse(argc, argv, &options);
+    int r;
+
+    if (argc > 0) {
+        argv[0] = name;
+    }
+    r = parse(argc, argv, &options);
 
     if (r != 0) {
         return r < 0 ? 0 : r;
     }
     pv_base_log_init(&gpu.log, "gpu");
-    if (options.log != NULL && pv_base_log_configure(&gpu.log, options.log) < 0) {
-        (void)fprintf(stderr,
-                      "pearvisor: --log '%s' is not TOPIC=LEVEL[,...] with levels error, "
-                      "warn, info, debug\n",
-                      options.log);
+    if (!pv_cli_log_configure(&gpu.log, options.log)) {
         return PV_CLI_USAGE;
     }
     if (!pv_cli_renderer_find(options.renderer, renderer)) {

@@ -34,8 +34,10 @@ static void print_help(FILE *file)
 
 int main(int argc, char **argv)
 {
+    char name[64];
+
     if (argc < 2) {
-        print_help(stderr);
+        fprintf(stderr, "pearvisor: name a command; see pearvisor --help\n");
         return PV_CLI_USAGE;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0
@@ -49,6 +51,9 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
+            /* getopt puts this before what it says of an option. */
+            (void)snprintf(name, sizeof(name), "pearvisor %s", commands[i].name);
+            argv[1] = name;
             return commands[i].run(argc - 1, argv + 1);
         }
     }

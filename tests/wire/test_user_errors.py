@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""
+What a user's mistake on the command line gets: one sentence that begins with who says it, and a
+status that is not zero. The environment is empty, so nothing of this machine is found by accident.
+"""
+import subprocess
+
+import pytest
+
+from conftest import BUILD
+
+USAGE = 2
+FAILED = 125
+
+
+def run(tmp_path, *arguments):
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "TMPDIR": str(tmp_path),
+                   "XDG_RUNTIME_DIR": str(tmp_path), "PEARVISOR_CACHE_DIR": str(tmp_path)}
+    return subprocess.run([BUILD / "cli/pearvisor", *arguments], env=environment, timeout=60,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+def check_one_sentence(result, status):
+    lines = result.stderr.splitlines()
+    assert result.returncode == status, result.stderr
+    assert len(lines) == 1 and lines[0].startswith("pearvisor"), result.stderr
+    assert not result.stdout
+
+
+@pytest.mark.parametrize("command", ["demo", "run", "doctor", "exec", "screenshot", "gpu", "vtest",
+                                     "image"])
+def test_an_option_that_is_not_there(tmp_path, command):
+    check_one_sentence(run(tmp_path, command, "--nonsense"), USAGE)
+
+
+@pytest.mark.parametrize("command", ["demo", "run", "doctor", "exec", "screenshot", "gpu", "vtest",
+                                     "image"])
+def test_help_is_no_error(tmp_path, command):
+    result = run(tmp_path, command, "--help")
+    assert result.returncode == 0
+    assert result.stdout.startswith(f"usage: pearvisor {command}")
+    assert not result.stderr
+
+
+@pytest.mark.parametrize("arguments", [
+    [],
+    ["nonsense"],
+    ["demo", "surplus"],
+    ["demo", "--frames", "1"],
+    ["run"],
+    ["run", "--memory", "0", "--", "true"],
+    ["run", "--accel", "xen", "--", "true"],
+    ["run", "--log", "x=y", "--", "true"],
+    ["doctor", "surplus"],
+    ["exec"],
+    ["screenshot"],
+    ["screenshot", "a.png", "b.png"],
+    ["screenshot", "--vm", "a", "--control", "b", "c.png"],
+    ["screenshot", "--scanout", "16", "a.png"],
+    ["gpu"],
+    ["gpu", "--vhost-user"],
+    ["gpu", "--vhost-user", "s", "surplus"],
+    ["gpu", "--vhost-user", "s", "--size", "0x0"],
+    ["gpu", "--vhost-user", "s", "--window", "100M"],
+    ["gpu", "--vhost-user", "s", "--log", "loud"],
+    ["vtest", "--memory-limit", "1"],
+    ["vtest", "--log", "loud", "--", "true"],
+    ["image"],
+    ["image", "build"],
+    ["image", "build", "no-such"],
+    ["image", "rm", "no-such"],
+], ids=" ".join)
+def test_arguments_that_make_no_sense(tmp_path, arguments):
+    check_one_sentence(run(tmp_path, *arguments), USAGE)
+
+
+@pytest.mark.parametrize("arguments", [
+    ["run", "--image", "no-such", "--", "true"],
+    ["exec", "--", "true"],
+    ["exec", "--vm", "no-such", "--", "true"],
+    ["screenshot", "a.png"],
+    ["screenshot", "--control", "/nonexistent/socket", "a.png"],
+    ["gpu", "--vhost-user", "/nonexistent/socket"],
+    ["gpu", "--vhost-user", "s", "--renderer", "/nonexistent/program"],
+    ["vtest", "--renderer", "/nonexistent/program", "--", "true"],
+    ["vtest", "--socket", "/nonexistent/socket", "--", "true"],
+    ["vtest", "--", "/nonexistent/program"],
+], ids=" ".join)
+def test_things_that_are_not_there(tmp_path, arguments):
+    check_one_sentence(run(tmp_path, *arguments), FAILED)
