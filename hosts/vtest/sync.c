@@ -239,7 +239,9 @@ int pv_vtest_syncs_wait(struct pv_vtest_syncs *syncs, bool any, uint32_t timeout
                            ? UINT64_MAX
                            : pv_os_clock_now_ns() + (uint64_t)timeout_ms * 1000000u;
     wait->count = count;
-    memcpy(wait->targets, targets, count * sizeof(*targets));
+    if (count > 0) {
+        memcpy(wait->targets, targets, count * sizeof(*targets));
+    }
     wait->next = syncs->waits;
     syncs->waits = wait;
     syncs->wait_count++;

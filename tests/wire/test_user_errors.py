@@ -15,7 +15,9 @@ FAILED = 125
 
 def run(tmp_path, *arguments):
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "TMPDIR": str(tmp_path),
-                   "XDG_RUNTIME_DIR": str(tmp_path), "PEARVISOR_CACHE_DIR": str(tmp_path)}
+                   "XDG_RUNTIME_DIR": str(tmp_path), "PEARVISOR_CACHE_DIR": str(tmp_path),
+                   # Without one, `vtest` has a second sentence to say.
+                   "PV_VENUS_ICD": "/nonexistent/venus.json"}
     return subprocess.run([BUILD / "cli/pearvisor", *arguments], env=environment, timeout=60,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
