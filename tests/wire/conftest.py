@@ -19,11 +19,11 @@ BUILD = pathlib.Path(os.environ.get("PV_BUILD", ROOT / "build" / "gcc"))
 class Program:
     """A program under test. Its stderr is kept; check() is the end of every test."""
 
-    def __init__(self, arguments, directory):
+    def __init__(self, arguments, directory, **how):
         self.log_path = directory / "stderr"
         self.log_file = open(self.log_path, "wb")
         self.process = subprocess.Popen([str(a) for a in arguments], stdin=subprocess.DEVNULL,
-                                        stdout=self.log_file, stderr=self.log_file)
+                                        stdout=self.log_file, stderr=self.log_file, **how)
 
     def log(self):
         return self.log_path.read_text(errors="replace")
