@@ -433,7 +433,7 @@ bool pv_wire_destroy_decode(struct pv_wire_decoder *decoder, uint32_t parent_typ
                             struct pv_base_object **ret_parent, struct pv_base_object **ret_object)
 {
     const uint8_t *p = pv_base_reader_take(&decoder->in, 24);
-    uint64_t id;
+    const uint64_t id = p != NULL ? pv_base_load_u64(p + 8) : 0;
 
     *ret_object = NULL;
     if (p == NULL) {
@@ -446,9 +446,12 @@ bool pv_wire_destroy_decode(struct pv_wire_decoder *decoder, uint32_t parent_typ
     if (pv_base_load_u64(p + 16) != 0) {
         return pv_wire_refuse(decoder, PV_BASE_FAULT_POINTER, 0);
     }
-    id = pv_base_load_u64(p + 8);
     if (id != 0) {
         *ret_object = pv_wire_first_find(decoder, id, type);
+        if (*ret_object != NULL && (*ret_object)->dispatch != (*ret_parent)->dispatch) {
+            *ret_object = NULL;
+            return pv_wire_refuse(decoder, PV_BASE_FAULT_HANDLE, id);
+        }
         return *ret_object != NULL;
     }
     return true;

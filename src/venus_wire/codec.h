@@ -163,7 +163,8 @@ PV_NODISCARD static inline bool pv_wire_host_find(struct pv_wire_decoder *decode
 {
     const struct pv_base_object *object = pv_base_id_table_find(decoder->objects, id);
 
-    if (PV_LIKELY(object != NULL && object->type == type)) {
+    if (PV_LIKELY(object != NULL && object->type == type
+                  && object->dispatch == decoder->dispatch)) {
         decoder->poisoned |= object->poisoned;
         *ret = object->handle;
         return true;
@@ -228,6 +229,7 @@ pv_wire_first_find(struct pv_wire_decoder *decoder, uint64_t id, uint32_t type)
         return NULL;
     }
     decoder->poisoned |= object->poisoned;
+    decoder->dispatch = object->dispatch;
     return object;
 }
 

@@ -69,10 +69,17 @@ struct pv_wire_decoder {
     uint32_t flags;    /* its flags word: bit 0 asks for a reply */
     int32_t result;    /* its VkResult, 0 for void commands; for the trace */
     uint64_t trace_id; /* the first object id of the command, 0 if none; for the trace */
+    /*
+     * Host function table of the command's first object, which is of its device or instance alone.
+     * All other handles of the command must have the same: drivers take a handle of another device
+     * for one of their own.
+     */
+    const void *dispatch;
 };
 
 /*
- * Decode a handle that must name a live object of `type` (VkObjectType), or be VK_NULL_HANDLE.
+ * Decode a handle that must name a live object of `type` (VkObjectType) and of the same device as
+ * the command's first object, or be VK_NULL_HANDLE.
  * *ret: the host's handle, or the object when as_objects; 0 on a fault and for NULL.
  */
 static inline bool pv_wire_handle_find(struct pv_wire_decoder *decoder, uint64_t id, uint32_t type,
@@ -85,7 +92,8 @@ static inline bool pv_wire_handle_find(struct pv_wire_decoder *decoder, uint64_t
         return true;
     }
     object = pv_base_id_table_find(decoder->objects, id);
-    if (PV_UNLIKELY(object == NULL || object->type != type)) {
+    if (PV_UNLIKELY(object == NULL || object->type != type
+                    || object->dispatch != decoder->dispatch)) {
         pv_base_fault_raise_detail(&decoder->fault, PV_BASE_FAULT_HANDLE, id);
         *ret = 0;
         return false;

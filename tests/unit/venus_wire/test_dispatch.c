@@ -277,6 +277,33 @@ static void test_create_and_destroy(void **state)
     assert_int_equal(fake->decoder.fault.kind, PV_BASE_FAULT_HANDLE);
 }
 
+/* Two VkDevices of one guest: a driver takes a handle of the other for one of its own. */
+static void test_objects_of_two_devices_do_not_mix(void **state)
+{
+    struct fake_wire *fake = *state;
+    struct pv_vk_device_table other = fake->device_table;
+    struct fake_bytes bytes;
+
+    pv_base_id_table_find(fake->decoder.objects, IMAGE)->dispatch = &other;
+    view_bytes(&bytes, 50, 0, NULL, 0);
+    (void)fake_wire_run(fake, bytes.bytes, bytes.size_bytes);
+    assert_int_equal(fake->decoder.fault.kind, PV_BASE_FAULT_HANDLE);
+    assert_int_equal(fake->decoder.fault.detail, IMAGE);
+    assert_null(pv_base_id_table_find(fake->decoder.objects, 50));
+    fake_wire_rewind(fake);
+
+    fake_wire_object(fake, 60, VK_OBJECT_TYPE_IMAGE_VIEW)->dispatch = &other;
+    fake_bytes_command(&bytes, PV_WIRE_COMMAND_vkDestroyImageView, 0);
+    fake_bytes_u64(&bytes, DEVICE);
+    fake_bytes_u64(&bytes, 60);
+    fake_bytes_u64(&bytes, 0);
+    (void)fake_wire_run(fake, bytes.bytes, bytes.size_bytes);
+    assert_int_equal(fake->decoder.fault.kind, PV_BASE_FAULT_HANDLE);
+    assert_int_equal(fake->decoder.fault.detail, 60);
+    assert_int_equal(fake->removed, 0);
+    assert_int_equal(fake_wire_driver_calls(), 0);
+}
+
 static void test_destroying_nothing_is_fine(void **state)
 {
     struct fake_wire *fake = *state;
@@ -670,6 +697,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_void_command_replies_its_number, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_reply_needs_a_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(test_first_object_must_exist_and_fit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_objects_of_two_devices_do_not_mix, setup, teardown),
         cmocka_unit_test_setup_teardown(test_holes_and_refused_commands_are_faults, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_driver_without_the_function_is_a_fault, setup,
