@@ -155,7 +155,8 @@ void pv_vm_accel_probe(const struct pv_vm_accel_options *options, struct pv_vm_a
         return;
     }
     if (access("/dev/kvm", R_OK | W_OK) != 0) {
-        *ret_accel = (struct pv_vm_accel){.reason = "/dev/kvm may not be opened by this user"};
+        *ret_accel = (struct pv_vm_accel){
+            .reason = "this user may not open /dev/kvm; members of the group kvm may"};
         return;
     }
     describe_basis(options, basis);
