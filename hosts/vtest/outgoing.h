@@ -26,7 +26,10 @@ struct pv_vtest_outgoing {
     size_t queued_bytes;
 };
 
+/* An empty queue for a non-blocking socket, which is borrowed until finish. */
 void pv_vtest_outgoing_init(struct pv_vtest_outgoing *outgoing, int socket_fd);
+
+/* Drop what was not sent, descriptors included. The socket stays open. */
 void pv_vtest_outgoing_finish(struct pv_vtest_outgoing *outgoing);
 
 /*
@@ -39,6 +42,7 @@ PV_NODISCARD int pv_vtest_outgoing_reply(struct pv_vtest_outgoing *outgoing, uin
 /* Send what can be sent. Returns 0 or -errno. */
 PV_NODISCARD int pv_vtest_outgoing_flush(struct pv_vtest_outgoing *outgoing);
 
+/* Whether something is left to send: flush when the socket is writable. */
 bool pv_vtest_outgoing_is_waiting(const struct pv_vtest_outgoing *outgoing);
 
 #endif

@@ -27,6 +27,7 @@ struct pv_vtest_sync_target {
     uint64_t value;
 };
 
+/* No counters yet. Returns 0 or -ENOMEM. */
 PV_NODISCARD int pv_vtest_syncs_create(struct pv_vtest_syncs **ret_syncs);
 
 /* Waits that are still open become readable, so that no client hangs. Accepts NULL. */

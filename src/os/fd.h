@@ -17,8 +17,13 @@ PV_NODISCARD int pv_os_fd_duplicate(int fd);
 /* Close; -1 is accepted. */
 void pv_os_fd_close(int fd);
 
-/* Read or write up to size_bytes at the start of a file. Returns bytes, or -errno. */
+/*
+ * Read up to size_bytes from the start of a file, whatever its position. Returns bytes, fewer at
+ * the file's end, or -errno.
+ */
 ssize_t pv_os_fd_read_start(int fd, void *ret_bytes, size_t size_bytes);
+
+/* Write to the start of a file likewise. Returns bytes, fewer when the file is full, or -errno. */
 ssize_t pv_os_fd_write_start(int fd, const void *bytes, size_t size_bytes);
 
 #endif

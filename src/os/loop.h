@@ -25,6 +25,7 @@ struct pv_os_timer;
 typedef void pv_os_source_fn(void *user, uint32_t events);
 typedef void pv_os_timer_fn(void *user);
 
+/* A loop without sources. Returns 0 with a loop for pv_os_loop_destroy, or -errno. */
 PV_NODISCARD int pv_os_loop_create(struct pv_os_loop **ret_loop);
 
 /* Sources and timers still there are removed; their fds stay open. Accepts NULL. */
@@ -54,9 +55,10 @@ PV_NODISCARD int pv_os_timer_create(struct pv_os_loop *loop, pv_os_timer_fn *cal
 /* Fire once, delay_ns from now (0: at the next turn). Replaces an earlier setting. */
 void pv_os_timer_set(struct pv_os_timer *timer, uint64_t delay_ns);
 
+/* Do not fire any more; may be set again. */
 void pv_os_timer_clear(struct pv_os_timer *timer);
 
-/* Accepts NULL. */
+/* Accepts NULL. May be called from the timer's own callback. */
 void pv_os_timer_destroy(struct pv_os_timer *timer);
 
 #endif

@@ -36,9 +36,10 @@ struct pv_os_file_id {
     uint64_t inode;
 };
 
-/* Returns 0 or -errno. */
+/* The id of an fd's file. Returns 0 or -errno. */
 PV_NODISCARD int pv_os_file_id_get(int fd, struct pv_os_file_id *ret_id);
 
+/* Whether both name the same file. */
 bool pv_os_file_id_equal(const struct pv_os_file_id *a, const struct pv_os_file_id *b);
 
 /* Free the pages of a range and make it read as zeroes. Returns 0 or -errno. */
@@ -62,10 +63,13 @@ PV_NODISCARD int pv_os_shm_reserve(size_t size_bytes, void **ret_memory);
 /* End a reservation, guard pages included. size_bytes as reserved. Accepts NULL. */
 void pv_os_shm_release(void *memory, size_t size_bytes);
 
-/* Replace [memory, memory + size_bytes) inside a reservation by a range of fd, in one step. */
+/*
+ * Replace [memory, memory + size_bytes) inside a reservation by a range of fd, in one step. Returns
+ * 0, or -errno with the memory as it was.
+ */
 PV_NODISCARD int pv_os_shm_replace(void *memory, size_t size_bytes, int fd, uint64_t offset_bytes);
 
-/* Replace a range inside a reservation by private zero pages, in one step. */
+/* Replace a range inside a reservation by private zero pages likewise. */
 PV_NODISCARD int pv_os_shm_replace_private(void *memory, size_t size_bytes);
 
 /* Make a range inside a reservation read-only. Returns 0 or -errno. */

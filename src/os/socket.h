@@ -33,6 +33,7 @@ PV_NODISCARD int pv_os_socket_accept(int listen_fd, int *ret_fd);
 /* Connect to a path; blocking socket. Returns 0 or -errno. */
 PV_NODISCARD int pv_os_socket_connect(const char *path, int *ret_fd);
 
+/* Returns 0 or -errno. */
 PV_NODISCARD int pv_os_fd_set_nonblocking(int fd, bool nonblocking);
 
 /*

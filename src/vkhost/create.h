@@ -43,6 +43,12 @@ struct pv_vkhost_create_buffer {
     VkExternalMemoryBufferCreateInfo external; /* chained in where the driver takes it */
 };
 
+/*
+ * Rewrite a decoded create info for the driver, in place: external structs out, ours in.
+ *
+ * info     borrowed; its chain may point into *rewrite, which lives until the driver was called
+ * rewrite  its kind is always set
+ */
 void pv_vkhost_create_buffer_rewrite(const struct pv_vkhost_view *view, VkBufferCreateInfo *info,
                                      struct pv_vkhost_create_buffer *rewrite);
 
@@ -105,6 +111,8 @@ void pv_vkhost_create_memory_rewrite(const struct pv_vkhost_view *view, VkMemory
 
 /* Takes the export struct out. Returns whether the guest may export a sync file from it. */
 bool pv_vkhost_create_semaphore_rewrite(VkSemaphoreCreateInfo *info);
+
+/* The same for fences. */
 bool pv_vkhost_create_fence_rewrite(VkFenceCreateInfo *info);
 
 #endif
