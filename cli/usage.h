@@ -21,12 +21,7 @@
  *
  * Returns PV_CLI_USAGE, the exit status to leave with.
  */
-<<<<<<< HEAD
-int pv_cli_usage_error(const char *command, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-=======
 int pv_cli_usage_error(const char *command, const char *format, ...) PV_PRINTF(2, 3);
->>>>>>> review
 
 /* Apply --log to a log; specification NULL: the option was not given. False: said what is wrong. */
 PV_NODISCARD bool pv_cli_log_configure(struct pv_base_log *log, const char *specification);
