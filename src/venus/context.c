@@ -40,10 +40,10 @@ int pv_venus_context_create(const struct pv_venus_context_options *options,
     context->trace = pv_base_log_is_on(options->log, "venus.command", PV_BASE_LOG_DEBUG);
     (void)pthread_mutex_init(&context->remove_lock, NULL);
     (void)pthread_mutex_init(&context->lock, NULL);
-    (void)pthread_cond_init(&context->changed, NULL);
     (void)pthread_mutex_init(&context->resource_lock, NULL);
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&context->changed, &attributes);
     (void)pthread_cond_init(&context->resource_added, &attributes);
     (void)pthread_condattr_destroy(&attributes);
     (void)pthread_mutex_init(&context->timeline_lock, NULL);

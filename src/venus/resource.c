@@ -12,6 +12,7 @@
 #include "os/fd.h"
 #include "os/shm.h"
 #include "venus/object.h"
+#include "venus/ring.h"
 #include "venus/state.h"
 
 /*
@@ -157,6 +158,10 @@ int pv_venus_context_attach(struct pv_venus_context *context, uint32_t resource_
     if (r < 0) {
         return r;
     }
+    /* Reading what somebody has cut off a file ends a process. The window is the device's own. */
+    if (!in_window && !pv_os_shm_is_sealed(fd)) {
+        return -EINVAL;
+    }
     if (size_bytes == 0 || (size_bytes & page_mask) != 0 || (offset_bytes & page_mask) != 0
         || !pv_base_range_is_inside(offset_bytes, size_bytes, file_bytes)) {
         return -EINVAL;
@@ -208,7 +213,8 @@ struct pv_venus_pages *pv_venus_resource_shmem_await(struct pv_venus_decoder *de
     deadline.tv_sec += ATTACH_WAIT_S;
     pv_venus_batch_end(decoder);
     pthread_mutex_lock(&context->resource_lock);
-    while (r == 0 && !atomic_load(&context->lost) && !atomic_load(&context->stopping)) {
+    while (r == 0 && !pv_venus_ring_should_stop(decoder->ring)
+           && !atomic_load(&context->stopping)) {
         const struct pv_venus_resource *resource =
             pv_venus_resource_find_locked(context, resource_id);
 

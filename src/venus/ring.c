@@ -22,6 +22,9 @@
 /* First sleep, doubled each time up to the last. */
 #define SLEEP_MIN_NS 10000u
 #define SLEEP_MAX_NS 320000u
+/* How often the message thread looks whether the ring that it waits for can still make progress:
+ * the guest may take back a tail that it has shown. */
+#define SEQNO_LOOK_NS 50000000u
 
 struct pv_venus_ring {
     uint64_t id;
@@ -140,16 +143,14 @@ static bool has_work(const struct pv_venus_ring *ring, uint32_t *ret_tail)
     return *ret_tail != ring->ring_thread.position;
 }
 
-static bool should_stop(const struct pv_venus_ring *ring)
+bool pv_venus_ring_should_stop(const struct pv_venus_ring *ring)
 {
     return atomic_load_explicit(&ring->stop, memory_order_acquire)
            || atomic_load_explicit(&ring->context->lost, memory_order_acquire);
 }
 
-/* Sleep until notified; timeout_ns 0: without limit. Clears the notification. */
-static void sleep_until_notified(struct pv_venus_ring *ring, uint64_t timeout_ns)
+static struct timespec deadline_in(uint64_t timeout_ns)
 {
-    struct pv_venus_context *context = ring->context;
     struct timespec deadline;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
@@ -159,8 +160,17 @@ static void sleep_until_notified(struct pv_venus_ring *ring, uint64_t timeout_ns
         deadline.tv_nsec -= 1000000000;
         deadline.tv_sec++;
     }
+    return deadline;
+}
+
+/* Sleep until notified; timeout_ns 0: without limit. Clears the notification. */
+static void sleep_until_notified(struct pv_venus_ring *ring, uint64_t timeout_ns)
+{
+    struct pv_venus_context *context = ring->context;
+    const struct timespec deadline = deadline_in(timeout_ns);
+
     pthread_mutex_lock(&context->lock);
-    while (!ring->notified && !should_stop(ring)) {
+    while (!ring->notified && !pv_venus_ring_should_stop(ring)) {
         if (timeout_ns == 0) {
             pthread_cond_wait(&ring->wake, &context->lock);
         } else if (pthread_cond_timedwait(&ring->wake, &context->lock, &deadline) == ETIMEDOUT) {
@@ -181,7 +191,7 @@ static void go_idle(struct pv_venus_ring *ring)
     atomic_fetch_or_explicit(ring->status, PV_VENUS_RING_STATUS_IDLE, memory_order_seq_cst);
     for (size_t i = 0; i < PV_ARRAY_LEN(looks_ns) && !has_work(ring, &tail); i++) {
         sleep_until_notified(ring, looks_ns[i]);
-        if (should_stop(ring)) {
+        if (pv_venus_ring_should_stop(ring)) {
             break;
         }
     }
@@ -190,14 +200,16 @@ static void go_idle(struct pv_venus_ring *ring)
 
 static bool wait_for_work(struct pv_venus_ring *ring, uint32_t *ret_tail)
 {
-    const uint64_t idle_at_ns = pv_os_clock_now_ns() + ring->idle_timeout_ns;
+    const uint64_t now_ns = pv_os_clock_now_ns();
+    const uint64_t idle_at_ns =
+        ring->idle_timeout_ns < UINT64_MAX - now_ns ? now_ns + ring->idle_timeout_ns : UINT64_MAX;
     uint64_t sleep_ns = SLEEP_MIN_NS;
 
     for (uint32_t i = 0;; i++) {
         if (has_work(ring, ret_tail)) {
             return true;
         }
-        if (should_stop(ring)) {
+        if (pv_venus_ring_should_stop(ring)) {
             return false;
         }
         if (i < SPIN_COUNT) {
@@ -211,7 +223,7 @@ static bool wait_for_work(struct pv_venus_ring *ring, uint32_t *ret_tail)
             sleep_ns = sleep_ns * 2 < SLEEP_MAX_NS ? sleep_ns * 2 : SLEEP_MAX_NS;
         } else {
             go_idle(ring);
-            return has_work(ring, ret_tail) || !should_stop(ring);
+            return has_work(ring, ret_tail) || !pv_venus_ring_should_stop(ring);
         }
     }
 }
@@ -356,6 +368,9 @@ void pv_venus_ring_destroy(struct pv_venus_context *context, struct pv_venus_rin
     pthread_cond_signal(&ring->wake);
     pthread_cond_broadcast(&context->changed);
     pthread_mutex_unlock(&context->lock);
+    pthread_mutex_lock(&context->resource_lock);
+    pthread_cond_broadcast(&context->resource_added);
+    pthread_mutex_unlock(&context->resource_lock);
     (void)pthread_join(ring->thread, NULL);
 
     /* Rings that remove objects look at this ring's batch under remove_lock (object.c). */
@@ -402,7 +417,7 @@ bool pv_venus_ring_wait_virtqueue_seqno(struct pv_venus_ring *ring, uint64_t seq
     ring->wanted_virtqueue_seqno = seqno;
     /* The message thread may be waiting for this very ring: let it look. */
     pthread_cond_broadcast(&context->changed);
-    while (ring->virtqueue_seqno < seqno && !should_stop(ring)) {
+    while (ring->virtqueue_seqno < seqno && !pv_venus_ring_should_stop(ring)) {
         pthread_cond_wait(&context->changed, &context->lock);
     }
     reached = ring->virtqueue_seqno >= seqno;
@@ -427,17 +442,21 @@ bool pv_venus_ring_wait_seqno(struct pv_venus_ring *ring, uint32_t seqno,
     }
     pthread_mutex_lock(&context->lock);
     atomic_store_explicit(&context->seqno_wait, true, memory_order_seq_cst);
-    while (!(reached = has_reached(ring, seqno)) && !should_stop(ring)) {
+    while (!(reached = has_reached(ring, seqno)) && !pv_venus_ring_should_stop(ring)) {
         const bool ring_waits_for_us =
             ring->waits_for_virtqueue && ring->virtqueue_seqno < ring->wanted_virtqueue_seqno;
         const uint32_t tail = atomic_load_explicit(ring->tail, memory_order_seq_cst);
+        const struct timespec deadline = deadline_in(SEQNO_LOOK_NS);
 
         /* Each side waits for the other, or for bytes that nobody has written. */
         if (ring_waits_for_us || (int32_t)(tail - seqno) < 0) {
             pv_base_fault_raise_detail(fault, PV_BASE_FAULT_STATE, seqno);
             break;
         }
-        pthread_cond_wait(&context->changed, &context->lock);
+        /* The ring may sleep, and the notification that would wake it be queued behind us. */
+        ring->notified = true;
+        pthread_cond_signal(&ring->wake);
+        (void)pthread_cond_timedwait(&context->changed, &context->lock, &deadline);
     }
     atomic_store_explicit(&context->seqno_wait, false, memory_order_seq_cst);
     pthread_mutex_unlock(&context->lock);

@@ -54,6 +54,9 @@ struct pv_venus_ring *pv_venus_ring_find(struct pv_venus_context *context, uint6
 /* Stop the thread, wait for it, and free the ring. */
 void pv_venus_ring_destroy(struct pv_venus_context *context, struct pv_venus_ring *ring);
 
+/* Whether the ring's thread has to leave whatever it waits for. Any thread. */
+bool pv_venus_ring_should_stop(const struct pv_venus_ring *ring);
+
 /* Wake the thread if it sleeps. */
 void pv_venus_ring_notify(struct pv_venus_ring *ring);
 

@@ -22,7 +22,7 @@ DEADLINE_S = 10
 PAGE = 4096
 
 INIT, ATTACH, LEAVE, SUBMIT, EXPORT, PLACE = range(1, 7)
-DONE, FENCE, LOST, RING = range(64, 68)
+DONE, FENCE, LOST, RING, LOG = range(64, 69)
 
 INIT_MESSAGE = struct.Struct("<4I2Q64s128s")
 ATTACH_MESSAGE = struct.Struct("<2I2Q2I")
@@ -35,6 +35,7 @@ ANSWERS = {
     FENCE: struct.Struct("<2IQ"),
     LOST: struct.Struct("<I252s"),
     RING: struct.Struct("<2IQ2I"),
+    LOG: struct.Struct("<2I240s"),
 }
 IN_FILES, IN_WINDOW = 0, 1
 
@@ -62,6 +63,7 @@ class Worker:
         theirs.close()
         self.socket.settimeout(DEADLINE_S)
         self.seen = []  # packets that came while another was waited for
+        self.lines = []  # of its log, as the device gets them
         self.open_fds = []
         self.next_resource = 1
         self.next_cookie = 100
@@ -70,18 +72,23 @@ class Worker:
         socket.send_fds(self.socket, [packet], list(fds))
 
     def receive(self):
-        """The next packet as (fields, fd or -1)."""
-        try:
-            data, fds, _, _ = socket.recv_fds(self.socket, 1024, 4)
-        except ConnectionResetError:
-            data, fds = b"", []
-        if not data:
-            raise Gone()
-        kind = struct.unpack_from("<I", data)[0]
-        fields = ANSWERS[kind].unpack(data)
-        assert len(fds) <= 1
-        self.open_fds += fds
-        return fields, (fds[0] if fds else -1)
+        """The next packet but log lines as (fields, fd or -1)."""
+        while True:
+            try:
+                data, fds, _, _ = socket.recv_fds(self.socket, 1024, 4)
+            except ConnectionResetError:
+                data, fds = b"", []
+            if not data:
+                raise Gone()
+            kind = struct.unpack_from("<I", data)[0]
+            fields = ANSWERS[kind].unpack(data)
+            assert len(fds) <= 1
+            self.open_fds += fds
+            if kind != LOG:
+                return fields, (fds[0] if fds else -1)
+            line = fields[2].split(b"\0")[0].decode()
+            assert line.isprintable() and len(fields[2]) > len(line)
+            self.lines.append(line)
 
     def wait_for(self, kind, match=lambda fields: True):
         for i, (fields, fd) in enumerate(self.seen):
