@@ -149,11 +149,10 @@ static struct pv_base_object *remove_sparse_locked(struct pv_base_id_table *tabl
     return NULL;
 }
 
-struct pv_base_object *pv_base_id_table_remove(struct pv_base_id_table *table, uint64_t id)
+static struct pv_base_object *remove_locked(struct pv_base_id_table *table, uint64_t id)
 {
     struct pv_base_object *object;
 
-    pthread_mutex_lock(&table->hash->lock);
     if (id < PV_BASE_ID_TABLE_DENSE_MAX) {
         object = pv_base_id_table_find(table, id);
         if (object != NULL) {
@@ -169,22 +168,52 @@ struct pv_base_object *pv_base_id_table_remove(struct pv_base_id_table *table, u
     if (object != NULL) {
         table->hash->object_count--;
     }
+    return object;
+}
+
+struct pv_base_object *pv_base_id_table_remove(struct pv_base_id_table *table, uint64_t id)
+{
+    struct pv_base_object *object;
+
+    pthread_mutex_lock(&table->hash->lock);
+    object = remove_locked(table, id);
     pthread_mutex_unlock(&table->hash->lock);
     return object;
+}
+
+static struct pv_base_object *find_sparse_locked(const struct pv_base_id_table *table, uint64_t id)
+{
+    for (struct hash_node *node = *hash_bucket(table->hash, id); node != NULL; node = node->next) {
+        if (node->object->id == id) {
+            return node->object;
+        }
+    }
+    return NULL;
+}
+
+bool pv_base_id_table_remove_exact(struct pv_base_id_table *table,
+                                   const struct pv_base_object *object)
+{
+    bool is_inside;
+
+    pthread_mutex_lock(&table->hash->lock);
+    is_inside = (object->id < PV_BASE_ID_TABLE_DENSE_MAX ? pv_base_id_table_find(table, object->id)
+                                                         : find_sparse_locked(table, object->id))
+                == object;
+    if (is_inside) {
+        (void)remove_locked(table, object->id);
+    }
+    pthread_mutex_unlock(&table->hash->lock);
+    return is_inside;
 }
 
 struct pv_base_object *pv_base_id_table_find_sparse(const struct pv_base_id_table *table,
                                                     uint64_t id)
 {
-    struct pv_base_object *object = NULL;
+    struct pv_base_object *object;
 
     pthread_mutex_lock(&table->hash->lock);
-    for (struct hash_node *node = *hash_bucket(table->hash, id); node != NULL; node = node->next) {
-        if (node->object->id == id) {
-            object = node->object;
-            break;
-        }
-    }
+    object = find_sparse_locked(table, id);
     pthread_mutex_unlock(&table->hash->lock);
     return object;
 }

@@ -60,6 +60,10 @@ PV_NODISCARD int pv_base_id_table_add(struct pv_base_id_table *table,
 /* Take the object out and hand it back; NULL when there is none with that id. */
 struct pv_base_object *pv_base_id_table_remove(struct pv_base_id_table *table, uint64_t id);
 
+/* Take this very object out; false when its id names another one, or none. */
+bool pv_base_id_table_remove_exact(struct pv_base_id_table *table,
+                                   const struct pv_base_object *object);
+
 /* Number of objects inside. Any thread. */
 size_t pv_base_id_table_count(const struct pv_base_id_table *table);
 

@@ -24,14 +24,16 @@ void pv_venus_vkCreateBuffer(struct pv_wire_decoder *wire, struct pv_wire_vkCrea
     if (args->ret != VK_SUCCESS && (wire->flags & 1u) != 0) {
         return;
     }
-    buffer = pv_venus_object_create(decoder, sizeof(*buffer), *args->pBuffer, VK_OBJECT_TYPE_BUFFER,
-                                    (uint64_t)(uintptr_t)handle, args->ret != VK_SUCCESS,
-                                    &device->object);
-    if (buffer == NULL) {
-        device->table.DestroyBuffer(args->device, handle, NULL);
-        return;
+    buffer = pv_venus_object_alloc(decoder, sizeof(*buffer), *args->pBuffer, VK_OBJECT_TYPE_BUFFER,
+                                   (uint64_t)(uintptr_t)handle, args->ret != VK_SUCCESS,
+                                   &device->object);
+    if (buffer != NULL) {
+        buffer->kind = rewrite.kind;
     }
-    buffer->kind = rewrite.kind;
+    if (buffer == NULL || !pv_venus_object_publish(decoder, &buffer->object)) {
+        device->table.DestroyBuffer(args->device, handle, NULL);
+        free(buffer);
+    }
 }
 
 void pv_venus_vkDestroyBuffer(struct pv_wire_decoder *wire, struct pv_wire_vkDestroyBuffer *args)

@@ -42,6 +42,58 @@ static void device_link(struct pv_venus_device *device)
     pthread_mutex_unlock(&context->device_lock);
 }
 
+/* Devices of one context: programs make one or two, tests a few more. */
+#define DEVICE_MAX 64u
+
+static uint32_t device_count(struct pv_venus_context *context)
+{
+    uint32_t count = 0;
+
+    pthread_mutex_lock(&context->device_lock);
+    for (const struct pv_venus_device *device = context->devices; device != NULL;
+         device = device->next_device) {
+        count++;
+    }
+    pthread_mutex_unlock(&context->device_lock);
+    return count;
+}
+
+/* Make a host device known. False with the fault raised: it is still the caller's. */
+static bool register_device(struct pv_venus_decoder *decoder,
+                            struct pv_venus_physical_device *physical_device,
+                            const VkDeviceCreateInfo *info, VkDevice handle, uint64_t id)
+{
+    const struct pv_vk_instance_table *vk = physical_device->object.base.dispatch;
+    struct pv_venus_device *device =
+        pv_venus_object_alloc(decoder, sizeof(*device), id, VK_OBJECT_TYPE_DEVICE,
+                              (uint64_t)(uintptr_t)handle, false, NULL);
+
+    if (device == NULL) {
+        return false;
+    }
+    device->context = decoder->context;
+    device->physical_device = physical_device;
+    (void)pthread_mutex_init(&device->lock, NULL);
+    pv_vk_device_table_load(&device->table, handle, vk->GetDeviceProcAddr);
+    device->object.base.dispatch = &device->table;
+    device->object.device = device;
+    for (uint32_t i = 0; i < info->queueCreateInfoCount; i++) {
+        /* The view has refused families that it does not show. */
+        if (info->pQueueCreateInfos[i].queueFamilyIndex < PV_VKHOST_QUEUE_FAMILIES_MAX) {
+            device->queue_counts[info->pQueueCreateInfos[i].queueFamilyIndex] =
+                info->pQueueCreateInfos[i].queueCount;
+        }
+    }
+    device_link(device);
+    if (!pv_venus_object_publish(decoder, &device->object)) {
+        device_unlink(device);
+        (void)pthread_mutex_destroy(&device->lock);
+        free(device);
+        return false;
+    }
+    return true;
+}
+
 void pv_venus_vkCreateDevice(struct pv_wire_decoder *wire, struct pv_wire_vkCreateDevice *args)
 {
     struct pv_venus_decoder *decoder = pv_venus_decoder_of(wire);
@@ -49,7 +101,6 @@ void pv_venus_vkCreateDevice(struct pv_wire_decoder *wire, struct pv_wire_vkCrea
         pv_venus_physical_device_of(args->physicalDevice);
     const struct pv_vk_instance_table *vk = physical_device->object.base.dispatch;
     struct pv_vkhost_create_device *rewrite = malloc(sizeof(*rewrite));
-    struct pv_venus_device *device;
     VkDevice handle = VK_NULL_HANDLE;
 
     if (rewrite == NULL) {
@@ -57,6 +108,11 @@ void pv_venus_vkCreateDevice(struct pv_wire_decoder *wire, struct pv_wire_vkCrea
         return;
     }
     pv_wire_unwrap_vkCreateDevice(args);
+    if (device_count(decoder->context) >= DEVICE_MAX) {
+        free(rewrite);
+        args->ret = VK_ERROR_TOO_MANY_OBJECTS;
+        return;
+    }
     args->ret = pv_vkhost_create_device_rewrite(
         &physical_device->view, (VkDeviceCreateInfo *)(uintptr_t)args->pCreateInfo, rewrite);
     if (args->ret == VK_SUCCESS) {
@@ -68,22 +124,12 @@ void pv_venus_vkCreateDevice(struct pv_wire_decoder *wire, struct pv_wire_vkCrea
     if (args->ret != VK_SUCCESS) {
         return;
     }
-    device = pv_venus_object_create(decoder, sizeof(*device), *args->pDevice, VK_OBJECT_TYPE_DEVICE,
-                                    (uint64_t)(uintptr_t)handle, false, NULL);
-    if (device == NULL) {
+    if (!register_device(decoder, physical_device, args->pCreateInfo, handle, *args->pDevice)) {
         PFN_vkDestroyDevice destroy =
             (PFN_vkDestroyDevice)vk->GetDeviceProcAddr(handle, "vkDestroyDevice");
 
         destroy(handle, NULL);
-        return;
     }
-    device->context = decoder->context;
-    device->physical_device = physical_device;
-    (void)pthread_mutex_init(&device->lock, NULL);
-    pv_vk_device_table_load(&device->table, handle, vk->GetDeviceProcAddr);
-    device->object.base.dispatch = &device->table;
-    device->object.device = device;
-    device_link(device);
 }
 
 /* The host handle of a type that the generated destroyer needs no pool for. */
@@ -131,9 +177,9 @@ static unsigned int finish_order(const struct pv_venus_object *object)
 static void remove_from_table(struct pv_venus_context *context, struct pv_venus_object *object)
 {
     for (struct pv_venus_object *child = object->children; child != NULL; child = child->next) {
-        (void)pv_base_id_table_remove(context->objects, child->base.id);
+        (void)pv_base_id_table_remove_exact(context->objects, &child->base);
     }
-    (void)pv_base_id_table_remove(context->objects, object->base.id);
+    (void)pv_base_id_table_remove_exact(context->objects, &object->base);
 }
 
 void pv_venus_device_finish(struct pv_venus_device *device)
@@ -174,6 +220,10 @@ void pv_venus_vkDestroyDevice(struct pv_wire_decoder *wire, struct pv_wire_vkDes
     if (device == NULL || !pv_venus_object_remove(pv_venus_decoder_of(wire), &device->object)) {
         return;
     }
+    /* Objects of the device that other rings know, or have made since. */
+    while (pv_venus_object_hide_all(device) > 0) {
+        pv_venus_object_wait(pv_venus_decoder_of(wire));
+    }
     pv_venus_device_finish(device);
 }
 
@@ -194,13 +244,19 @@ void pv_venus_vkGetDeviceQueue2(struct pv_wire_decoder *wire,
         pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_RANGE);
         return;
     }
+    if (args->pQueueInfo->queueFamilyIndex >= PV_VKHOST_QUEUE_FAMILIES_MAX
+        || args->pQueueInfo->queueIndex
+               >= device->queue_counts[args->pQueueInfo->queueFamilyIndex]) {
+        pv_base_fault_raise_detail(&wire->fault, PV_BASE_FAULT_RANGE, args->pQueueInfo->queueIndex);
+        return;
+    }
     device->table.GetDeviceQueue2(pv_venus_device_handle(device), args->pQueueInfo, &handle);
     if (handle == VK_NULL_HANDLE) {
         pv_base_fault_raise_detail(&wire->fault, PV_BASE_FAULT_RANGE, args->pQueueInfo->queueIndex);
         return;
     }
-    queue = pv_venus_object_create(decoder, sizeof(*queue), *args->pQueue, VK_OBJECT_TYPE_QUEUE,
-                                   (uint64_t)(uintptr_t)handle, false, &device->object);
+    queue = pv_venus_object_alloc(decoder, sizeof(*queue), *args->pQueue, VK_OBJECT_TYPE_QUEUE,
+                                  (uint64_t)(uintptr_t)handle, false, &device->object);
     if (queue == NULL) {
         return;
     }
@@ -208,6 +264,8 @@ void pv_venus_vkGetDeviceQueue2(struct pv_wire_decoder *wire,
     queue->ring_index = timeline->ringIdx;
     if (pv_venus_timeline_create(queue) < 0) {
         pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_MEMORY);
+        (void)pthread_mutex_destroy(&queue->lock);
+        free(queue);
         return;
     }
     pthread_mutex_lock(&context->timeline_lock);
@@ -217,4 +275,9 @@ void pv_venus_vkGetDeviceQueue2(struct pv_wire_decoder *wire,
         context->timelines[queue->ring_index] = queue;
     }
     pthread_mutex_unlock(&context->timeline_lock);
+    if (pv_base_fault_is_raised(&wire->fault)
+        || !pv_venus_object_publish(decoder, &queue->object)) {
+        pv_venus_queue_finish(queue);
+        free(queue);
+    }
 }

@@ -24,6 +24,8 @@ struct pv_venus_device {
     struct pv_venus_context *context;
     struct pv_venus_physical_device *physical_device;
     struct pv_vk_device_table table;
+    /* Queues that the device was made with; drivers do not check indices. */
+    uint32_t queue_counts[PV_VKHOST_QUEUE_FAMILIES_MAX];
     pthread_mutex_t lock;                /* guards the lists */
     struct pv_venus_device *next_device; /* of the context */
     struct pv_venus_object *objects;     /* all that was made from it, pools' children apart */

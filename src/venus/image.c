@@ -3,7 +3,7 @@
  * Images: creation with modifiers turned into LINEAR tiling, requirements and layouts in the
  * guest's terms, and checked binds.
  */
-#include <string.h>
+#include <stdlib.h>
 
 #include "venus/buffer.h"
 #include "venus/handlers.h"
@@ -58,16 +58,18 @@ void pv_venus_vkCreateImage(struct pv_wire_decoder *wire, struct pv_wire_vkCreat
             return;
         }
     }
-    image = pv_venus_object_create(decoder, sizeof(*image), *args->pImage, VK_OBJECT_TYPE_IMAGE,
-                                   (uint64_t)(uintptr_t)handle, args->ret != VK_SUCCESS,
-                                   &device->object);
-    if (image == NULL) {
-        device->table.DestroyImage(args->device, handle, NULL);
-        return;
+    image = pv_venus_object_alloc(decoder, sizeof(*image), *args->pImage, VK_OBJECT_TYPE_IMAGE,
+                                  (uint64_t)(uintptr_t)handle, args->ret != VK_SUCCESS,
+                                  &device->object);
+    if (image != NULL) {
+        image->kind = rewrite.kind;
+        image->has_modifier = rewrite.has_modifier;
+        image->is_disjoint = (info->flags & VK_IMAGE_CREATE_DISJOINT_BIT) != 0;
     }
-    image->kind = rewrite.kind;
-    image->has_modifier = rewrite.has_modifier;
-    image->is_disjoint = (info->flags & VK_IMAGE_CREATE_DISJOINT_BIT) != 0;
+    if (image == NULL || !pv_venus_object_publish(decoder, &image->object)) {
+        device->table.DestroyImage(args->device, handle, NULL);
+        free(image);
+    }
 }
 
 void pv_venus_vkDestroyImage(struct pv_wire_decoder *wire, struct pv_wire_vkDestroyImage *args)

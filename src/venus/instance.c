@@ -56,8 +56,8 @@ void pv_venus_vkCreateInstance(struct pv_wire_decoder *wire, struct pv_wire_vkCr
         pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_STATE);
         return;
     }
-    instance = pv_venus_object_create(decoder, sizeof(*instance), *args->pInstance,
-                                      VK_OBJECT_TYPE_INSTANCE, 0, false, NULL);
+    instance = pv_venus_object_alloc(decoder, sizeof(*instance), *args->pInstance,
+                                     VK_OBJECT_TYPE_INSTANCE, 0, false, NULL);
     if (instance == NULL) {
         return;
     }
@@ -71,7 +71,7 @@ void pv_venus_vkCreateInstance(struct pv_wire_decoder *wire, struct pv_wire_vkCr
     if (args->ret != VK_SUCCESS) {
         pv_base_log_warn(context->log, "venus.instance", "no host instance (VkResult %d): %s",
                          args->ret, reason);
-        (void)pv_base_id_table_remove(context->objects, instance->object.base.id);
+        (void)pv_base_id_table_remove_exact(context->objects, &instance->object.base);
         instance_free(instance);
         return;
     }
@@ -80,6 +80,10 @@ void pv_venus_vkCreateInstance(struct pv_wire_decoder *wire, struct pv_wire_vkCr
     instance->object.base.handle = (uint64_t)(uintptr_t)instance->host.handle;
     instance->object.base.dispatch = &instance->table;
     context->instance = instance;
+    if (!pv_venus_object_publish(decoder, &instance->object)) {
+        context->instance = NULL;
+        instance_free(instance);
+    }
 }
 
 static void destroy_devices(struct pv_venus_context *context)
@@ -88,7 +92,7 @@ static void destroy_devices(struct pv_venus_context *context)
     while (context->devices != NULL) {
         struct pv_venus_device *device = context->devices;
 
-        (void)pv_base_id_table_remove(context->objects, device->object.base.id);
+        (void)pv_base_id_table_remove_exact(context->objects, &device->object.base);
         pv_venus_device_finish(device);
     }
 }
@@ -103,13 +107,37 @@ void pv_venus_instance_finish(struct pv_venus_context *context)
     }
     for (uint32_t i = 0; i < instance->device_count; i++) {
         if (instance->devices[i] != NULL) {
-            (void)pv_base_id_table_remove(context->objects, instance->devices[i]->object.base.id);
+            (void)pv_base_id_table_remove_exact(context->objects,
+                                                &instance->devices[i]->object.base);
             free(instance->devices[i]);
         }
     }
-    (void)pv_base_id_table_remove(context->objects, instance->object.base.id);
+    (void)pv_base_id_table_remove_exact(context->objects, &instance->object.base);
     context->instance = NULL;
     instance_free(instance);
+}
+
+/* Take all objects of the context out of the table; returns how many were in it. */
+static size_t hide_all(struct pv_venus_context *context)
+{
+    struct pv_venus_instance *instance = context->instance;
+    size_t count = 0;
+
+    pthread_mutex_lock(&context->device_lock);
+    for (struct pv_venus_device *device = context->devices; device != NULL;
+         device = device->next_device) {
+        count += pv_base_id_table_remove_exact(context->objects, &device->object.base) ? 1 : 0;
+        count += pv_venus_object_hide_all(device);
+    }
+    pthread_mutex_unlock(&context->device_lock);
+    for (uint32_t i = 0; i < instance->device_count; i++) {
+        if (instance->devices[i] != NULL
+            && pv_base_id_table_remove_exact(context->objects,
+                                             &instance->devices[i]->object.base)) {
+            count++;
+        }
+    }
+    return count;
 }
 
 void pv_venus_vkDestroyInstance(struct pv_wire_decoder *wire,
@@ -120,6 +148,9 @@ void pv_venus_vkDestroyInstance(struct pv_wire_decoder *wire,
 
     if (!pv_venus_object_remove(decoder, object)) {
         return;
+    }
+    while (hide_all(decoder->context) > 0) {
+        pv_venus_object_wait(decoder);
     }
     pv_venus_instance_finish(decoder->context);
 }
@@ -199,9 +230,9 @@ static bool bind_id(struct pv_venus_decoder *decoder, struct pv_venus_instance *
         }
         return device->object.base.id == id;
     }
-    device = pv_venus_object_create(decoder, sizeof(*device), id, VK_OBJECT_TYPE_PHYSICAL_DEVICE,
-                                    (uint64_t)(uintptr_t)instance->handles[index], false,
-                                    &instance->object);
+    device = pv_venus_object_alloc(decoder, sizeof(*device), id, VK_OBJECT_TYPE_PHYSICAL_DEVICE,
+                                   (uint64_t)(uintptr_t)instance->handles[index], false,
+                                   &instance->object);
     if (device == NULL) {
         return false;
     }
@@ -209,6 +240,12 @@ static bool bind_id(struct pv_venus_decoder *decoder, struct pv_venus_instance *
     if (build_view(decoder->context, &device->facts, &device->view, reason) < 0) {
         /* Checked before the device was counted; the facts have not changed since. */
         pv_base_fault_raise(&decoder->wire.fault, PV_BASE_FAULT_DRIVER);
+        free(device);
+        return false;
+    }
+    if (!pv_venus_object_publish(decoder, &device->object)) {
+        free(device);
+        return false;
     }
     instance->devices[index] = device;
     return true;

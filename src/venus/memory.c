@@ -6,6 +6,7 @@
 #include "venus/memory.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/checked.h"
 #include "os/fd.h"
@@ -145,7 +146,11 @@ void pv_venus_vkAllocateMemory(struct pv_wire_decoder *wire, struct pv_wire_vkAl
     fresh.object.device = device;
     fresh.is_visible =
         (view->memory.types[guest_index].flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) != 0;
-    fresh.charged_bytes = import == NULL ? info->allocationSize : 0;
+    /* Whole pages: that is what small allocations really cost. */
+    if (import == NULL
+        && !pv_base_u64_align_up(info->allocationSize, pv_os_page_bytes(), &fresh.charged_bytes)) {
+        fresh.charged_bytes = UINT64_MAX;
+    }
     args->ret = VK_ERROR_OUT_OF_DEVICE_MEMORY;
     if (wire->poisoned) {
         fresh.charged_bytes = 0;
@@ -169,19 +174,21 @@ void pv_venus_vkAllocateMemory(struct pv_wire_decoder *wire, struct pv_wire_vkAl
             return;
         }
     }
-    memory = pv_venus_object_create(decoder, sizeof(*memory), *args->pMemory,
-                                    VK_OBJECT_TYPE_DEVICE_MEMORY, fresh.object.base.handle,
-                                    args->ret != VK_SUCCESS, &device->object);
-    if (memory == NULL) {
-        pv_venus_memory_finish(&fresh);
-        return;
+    memory = pv_venus_object_alloc(decoder, sizeof(*memory), *args->pMemory,
+                                   VK_OBJECT_TYPE_DEVICE_MEMORY, fresh.object.base.handle,
+                                   args->ret != VK_SUCCESS, &device->object);
+    if (memory != NULL) {
+        memory->pages = fresh.pages;
+        memory->size_bytes = fresh.size_bytes;
+        memory->charged_bytes = fresh.charged_bytes;
+        memory->host_index = fresh.host_index;
+        memory->is_visible = fresh.is_visible;
+        memory->is_exportable = fresh.is_exportable;
     }
-    memory->pages = fresh.pages;
-    memory->size_bytes = fresh.size_bytes;
-    memory->charged_bytes = fresh.charged_bytes;
-    memory->host_index = fresh.host_index;
-    memory->is_visible = fresh.is_visible;
-    memory->is_exportable = fresh.is_exportable;
+    if (memory == NULL || !pv_venus_object_publish(decoder, &memory->object)) {
+        pv_venus_memory_finish(&fresh);
+        free(memory);
+    }
 }
 
 void pv_venus_vkFreeMemory(struct pv_wire_decoder *wire, struct pv_wire_vkFreeMemory *args)

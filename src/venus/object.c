@@ -40,6 +40,10 @@ static void wait_for_batch(struct pv_venus_context *context, struct pv_venus_dec
     }
 }
 
+/*
+ * One ring at a time waits for the others. It enters a batch again before it lets the next one
+ * wait, so whoever comes later also waits for what it does with its removed objects.
+ */
 static void wait_for_other_rings(struct pv_venus_decoder *decoder)
 {
     struct pv_venus_context *context = decoder->context;
@@ -60,8 +64,8 @@ static void wait_for_other_rings(struct pv_venus_decoder *decoder)
     if (decoder != &context->decoder) {
         wait_for_batch(context, &context->decoder);
     }
-    pthread_mutex_unlock(&context->remove_lock);
     pv_venus_batch_begin(decoder);
+    pthread_mutex_unlock(&context->remove_lock);
 }
 
 static void list_add(struct pv_venus_object **head, struct pv_venus_object *object)
@@ -105,12 +109,11 @@ static void raise_for(struct pv_venus_decoder *decoder, int error, uint64_t id)
     pv_base_fault_raise_detail(&decoder->wire.fault, kind, id);
 }
 
-void *pv_venus_object_create(struct pv_venus_decoder *decoder, size_t size_bytes, uint64_t id,
-                             uint32_t type, uint64_t handle, bool poisoned,
-                             struct pv_venus_object *parent)
+void *pv_venus_object_alloc(struct pv_venus_decoder *decoder, size_t size_bytes, uint64_t id,
+                            uint32_t type, uint64_t handle, bool poisoned,
+                            struct pv_venus_object *parent)
 {
     struct pv_venus_object *object = calloc(1, size_bytes);
-    int r;
 
     if (object == NULL) {
         raise_for(decoder, -ENOMEM, id);
@@ -129,79 +132,207 @@ void *pv_venus_object_create(struct pv_venus_decoder *decoder, size_t size_bytes
                              : parent->device;
         object->pool = is_pool(parent->base.type) ? parent : NULL;
     }
-    r = pv_base_id_table_add(decoder->context->objects, &object->base);
-    if (r < 0) {
-        raise_for(decoder, r, id);
-        free(object);
-        return NULL;
-    }
-    if (object->device != NULL) {
+    return object;
+}
+
+static bool has_family(const struct pv_venus_object *object)
+{
+    return object->device != NULL && &object->device->object != object;
+}
+
+static struct pv_venus_object **family_of(struct pv_venus_object *object)
+{
+    return object->pool != NULL ? &object->pool->children : &object->device->objects;
+}
+
+static void link_to_family(struct pv_venus_object *object)
+{
+    if (has_family(object)) {
         pthread_mutex_lock(&object->device->lock);
-        list_add(object->pool != NULL ? &object->pool->children : &object->device->objects, object);
+        list_add(family_of(object), object);
         pthread_mutex_unlock(&object->device->lock);
     }
-    return object;
 }
 
 static void unlink_from_family(struct pv_venus_object *object)
 {
-    if (object->device == NULL || &object->device->object == object) {
-        return;
-    }
-    pthread_mutex_lock(&object->device->lock);
-    list_remove(object->pool != NULL ? &object->pool->children : &object->device->objects, object);
-    pthread_mutex_unlock(&object->device->lock);
-}
-
-static void remove_children_from_table_locked(struct pv_venus_context *context,
-                                              struct pv_venus_object *pool)
-{
-    for (struct pv_venus_object *child = pool->children; child != NULL; child = child->next) {
-        (void)pv_base_id_table_remove(context->objects, child->base.id);
+    if (has_family(object)) {
+        pthread_mutex_lock(&object->device->lock);
+        list_remove(family_of(object), object);
+        pthread_mutex_unlock(&object->device->lock);
     }
 }
 
-static void remove_children_from_table(struct pv_venus_context *context,
-                                       struct pv_venus_object *pool)
+bool pv_venus_object_publish(struct pv_venus_decoder *decoder, struct pv_venus_object *object)
 {
+    int r;
+
+    /* First the family: from the moment that the table knows it, another ring may remove it. */
+    link_to_family(object);
+    r = pv_base_id_table_add(decoder->context->objects, &object->base);
+    if (r < 0) {
+        raise_for(decoder, r, object->base.id);
+        unlink_from_family(object);
+        return false;
+    }
+    return true;
+}
+
+void *pv_venus_object_create(struct pv_venus_decoder *decoder, size_t size_bytes, uint64_t id,
+                             uint32_t type, uint64_t handle, bool poisoned,
+                             struct pv_venus_object *parent)
+{
+    struct pv_venus_object *object =
+        pv_venus_object_alloc(decoder, size_bytes, id, type, handle, poisoned, parent);
+
+    if (object != NULL && !pv_venus_object_publish(decoder, object)) {
+        free(object);
+        object = NULL;
+    }
+    return object;
+}
+
+static size_t hide_list(struct pv_venus_context *context, const struct pv_venus_object *first)
+{
+    size_t count = 0;
+
+    for (const struct pv_venus_object *object = first; object != NULL; object = object->next) {
+        if (pv_base_id_table_remove_exact(context->objects, &object->base)) {
+            count++;
+        }
+        count += hide_list(context, object->children);
+    }
+    return count;
+}
+
+/* Take a pool's children out of the table; returns how many were in it. */
+static size_t hide_children(struct pv_venus_context *context, struct pv_venus_object *pool)
+{
+    size_t count = 0;
+
     if (is_pool(pool->base.type)) {
         pthread_mutex_lock(&pool->device->lock);
-        remove_children_from_table_locked(context, pool);
+        count = hide_list(context, pool->children);
         pthread_mutex_unlock(&pool->device->lock);
     }
+    return count;
+}
+
+size_t pv_venus_object_hide_all(struct pv_venus_device *device)
+{
+    size_t count;
+
+    pthread_mutex_lock(&device->lock);
+    count = hide_list(device->context, device->objects);
+    pthread_mutex_unlock(&device->lock);
+    return count;
 }
 
 /* The message thread looks at memory objects (blobs) even when there is but one ring. */
 static bool has_other_users(struct pv_venus_context *context, uint32_t type)
 {
     return type == VK_OBJECT_TYPE_DEVICE_MEMORY || type == VK_OBJECT_TYPE_DEVICE
+           || type == VK_OBJECT_TYPE_INSTANCE
            || atomic_load_explicit(&context->ring_count, memory_order_seq_cst) > 1;
+}
+
+void pv_venus_object_wait(struct pv_venus_decoder *decoder)
+{
+    wait_for_other_rings(decoder);
+}
+
+/* What an object hangs from, remembered before a wait during which it may go. */
+struct ancestors {
+    uint64_t device_id; /* 0: the object is the device, or has none */
+    const struct pv_base_object *device;
+    uint64_t pool_id;
+    const struct pv_base_object *pool;
+};
+
+static struct ancestors ancestors_of(const struct pv_venus_object *object)
+{
+    struct ancestors ancestors = {0};
+
+    if (has_family(object)) {
+        ancestors.device = &object->device->object.base;
+        ancestors.device_id = ancestors.device->id;
+    }
+    if (object->pool != NULL) {
+        ancestors.pool = &object->pool->base;
+        ancestors.pool_id = ancestors.pool->id;
+    }
+    return ancestors;
+}
+
+/* Whether they are all still there; raises the fault if not: the object went with them. */
+static bool ancestors_live(struct pv_venus_decoder *decoder, const struct ancestors *ancestors)
+{
+    const struct pv_base_id_table *table = decoder->context->objects;
+
+    if ((ancestors->device_id != 0
+         && pv_base_id_table_find(table, ancestors->device_id) != ancestors->device)
+        || (ancestors->pool_id != 0
+            && pv_base_id_table_find(table, ancestors->pool_id) != ancestors->pool)) {
+        pv_base_fault_raise_detail(&decoder->wire.fault, PV_BASE_FAULT_HANDLE,
+                                   ancestors->device_id);
+        return false;
+    }
+    return true;
 }
 
 bool pv_venus_object_remove(struct pv_venus_decoder *decoder, struct pv_venus_object *object)
 {
     struct pv_venus_context *context = decoder->context;
-    const struct pv_venus_device *device = object->device;
-    const uint64_t device_id = device != NULL ? device->object.base.id : 0;
+    const struct ancestors ancestors = ancestors_of(object);
+    const bool is_instance = object->base.type == VK_OBJECT_TYPE_INSTANCE;
 
-    if (pv_base_id_table_remove(context->objects, object->base.id) != &object->base) {
+    if (!pv_base_id_table_remove_exact(context->objects, &object->base)) {
         /* Another ring was faster. The object is its to free. */
         pv_base_fault_raise_detail(&decoder->wire.fault, PV_BASE_FAULT_HANDLE, object->base.id);
         return false;
     }
-    remove_children_from_table(context, object);
+    (void)hide_children(context, object);
     if (has_other_users(context, object->base.type)) {
-        wait_for_other_rings(decoder);
-        if (device != NULL && &device->object != object
-            && pv_base_id_table_find(context->objects, device_id) != &device->object.base) {
-            /* The device went while we waited, and this object with it. */
-            pv_base_fault_raise_detail(&decoder->wire.fault, PV_BASE_FAULT_HANDLE, device_id);
-            return false;
-        }
-        /* Another ring may have allocated from a pool until its batch ended. */
-        remove_children_from_table(context, object);
+        do {
+            wait_for_other_rings(decoder);
+            if (!is_instance && context->instance == NULL) {
+                pv_base_fault_raise(&decoder->wire.fault, PV_BASE_FAULT_STATE);
+                return false;
+            }
+            if (!ancestors_live(decoder, &ancestors)) {
+                return false;
+            }
+            /* Another ring may have allocated from a pool until its batch ended, and a third one
+             * may have found that child: then they are waited for again. */
+        } while (hide_children(context, object) > 0);
     }
     unlink_from_family(object);
+    return true;
+}
+
+bool pv_venus_object_remove_from_pool(struct pv_venus_decoder *decoder,
+                                      struct pv_venus_object *pool, uint32_t count,
+                                      struct pv_venus_object *const *objects)
+{
+    struct pv_venus_context *context = decoder->context;
+    const uint64_t pool_id = pool->base.id;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (!pv_base_id_table_remove_exact(context->objects, &objects[i]->base)) {
+            pv_base_fault_raise(&decoder->wire.fault, PV_BASE_FAULT_HANDLE);
+            return false;
+        }
+    }
+    if (has_other_users(context, pool->base.type)) {
+        wait_for_other_rings(decoder);
+        if (pv_base_id_table_find(context->objects, pool_id) != &pool->base) {
+            pv_base_fault_raise_detail(&decoder->wire.fault, PV_BASE_FAULT_HANDLE, pool_id);
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        unlink_from_family(objects[i]);
+    }
     return true;
 }
 
@@ -221,18 +352,26 @@ void pv_venus_object_free(struct pv_venus_object *object)
     free(object);
 }
 
-void pv_venus_object_remove_children(struct pv_venus_decoder *decoder, struct pv_venus_object *pool)
+bool pv_venus_object_remove_children(struct pv_venus_decoder *decoder, struct pv_venus_object *pool)
 {
     struct pv_venus_context *context = decoder->context;
+    struct pv_venus_device *device = pool->device;
+    const uint64_t pool_id = pool->base.id;
 
-    remove_children_from_table(context, pool);
-    if (atomic_load_explicit(&context->ring_count, memory_order_seq_cst) > 1) {
-        wait_for_other_rings(decoder);
+    (void)hide_children(context, pool);
+    if (has_other_users(context, pool->base.type)) {
+        do {
+            wait_for_other_rings(decoder);
+            if (pv_base_id_table_find(context->objects, pool_id) != &pool->base) {
+                pv_base_fault_raise_detail(&decoder->wire.fault, PV_BASE_FAULT_HANDLE, pool_id);
+                return false;
+            }
+        } while (hide_children(context, pool) > 0);
     }
-    pthread_mutex_lock(&pool->device->lock);
-    remove_children_from_table_locked(context, pool);
+    pthread_mutex_lock(&device->lock);
     free_children(pool);
-    pthread_mutex_unlock(&pool->device->lock);
+    pthread_mutex_unlock(&device->lock);
+    return true;
 }
 
 static struct pv_base_object *ops_add(void *context, uint64_t id, uint32_t type, uint64_t handle,
@@ -247,7 +386,8 @@ static struct pv_base_object *ops_add(void *context, uint64_t id, uint32_t type,
 
 static void ops_remove(void *context, struct pv_base_object *object)
 {
-    (void)pv_venus_object_remove(context, (struct pv_venus_object *)object);
+    /* The caller looks at the fault. */
+    (void)!pv_venus_object_remove(context, (struct pv_venus_object *)object);
 }
 
 static void ops_free(void *context, struct pv_base_object *object)

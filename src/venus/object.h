@@ -35,26 +35,53 @@ struct pv_venus_object {
 extern const struct pv_wire_object_ops pv_venus_object_ops;
 
 /*
- * Make an object of a type that has a struct of its own (size_bytes with struct pv_venus_object
- * first, zeroed) and register it. parent: where type, device and dispatch table come from.
- * Returns NULL with the decoder's fault raised.
+ * Memory for an object of a type that has a struct of its own (size_bytes with struct
+ * pv_venus_object first, zeroed). parent: where device, pool and dispatch table come from. Nobody
+ * else knows it until it is published, so it is filled before. Returns NULL with the fault raised;
+ * an object that is not published is ended by free().
  */
+void *pv_venus_object_alloc(struct pv_venus_decoder *decoder, size_t size_bytes, uint64_t id,
+                            uint32_t type, uint64_t handle, bool poisoned,
+                            struct pv_venus_object *parent);
+
+/*
+ * Make an object known under its id and to its family. False with the fault raised: the object is
+ * still the caller's.
+ */
+PV_NODISCARD bool pv_venus_object_publish(struct pv_venus_decoder *decoder,
+                                          struct pv_venus_object *object);
+
+/* Both at once, for objects that need no more than this. */
 void *pv_venus_object_create(struct pv_venus_decoder *decoder, size_t size_bytes, uint64_t id,
                              uint32_t type, uint64_t handle, bool poisoned,
                              struct pv_venus_object *parent);
 
 /*
  * Take an object (and a pool's children) out of the table and off its family's list, and wait until
- * no other ring uses it. Returns false with the fault raised when the parent has gone meanwhile.
+ * no other ring uses it. Returns false with the fault raised when another ring was faster or its
+ * parent has gone meanwhile: then it is not the caller's any more.
  */
-bool pv_venus_object_remove(struct pv_venus_decoder *decoder, struct pv_venus_object *object);
+PV_NODISCARD bool pv_venus_object_remove(struct pv_venus_decoder *decoder,
+                                         struct pv_venus_object *object);
+
+/* The same for count children of one pool, with one wait. objects: distinct, of that pool. */
+PV_NODISCARD bool pv_venus_object_remove_from_pool(struct pv_venus_decoder *decoder,
+                                                   struct pv_venus_object *pool, uint32_t count,
+                                                   struct pv_venus_object *const *objects);
+
+/* Take all that a device has out of the table; returns how many were in it. They stay its. */
+size_t pv_venus_object_hide_all(struct pv_venus_device *device);
+
+/* Wait until no other ring is in the batch in which it is now. */
+void pv_venus_object_wait(struct pv_venus_decoder *decoder);
 
 /* Free the memory of a removed object (a pool's children too). */
 void pv_venus_object_free(struct pv_venus_object *object);
 
-/* Remove and free all children of a pool (reset, destroy). */
-void pv_venus_object_remove_children(struct pv_venus_decoder *decoder,
-                                     struct pv_venus_object *pool);
+/* Remove and free all children of a pool (reset). False with the fault raised: the pool has gone.
+ */
+PV_NODISCARD bool pv_venus_object_remove_children(struct pv_venus_decoder *decoder,
+                                                  struct pv_venus_object *pool);
 
 /* Enter and leave a batch. The decoder's own thread. */
 void pv_venus_batch_begin(struct pv_venus_decoder *decoder);

@@ -104,7 +104,9 @@ void pv_venus_vkResetDescriptorPool(struct pv_wire_decoder *wire,
         args->ret = VK_ERROR_DEVICE_LOST;
         return;
     }
-    pv_venus_object_remove_children(pv_venus_decoder_of(wire), pool);
+    if (!pv_venus_object_remove_children(pv_venus_decoder_of(wire), pool)) {
+        return;
+    }
     pv_wire_unwrap_vkResetDescriptorPool(args);
     args->ret = device->table.ResetDescriptorPool(args->device, args->descriptorPool, args->flags);
 }
@@ -202,6 +204,8 @@ void pv_venus_vkAllocateDescriptorSets(struct pv_wire_decoder *wire,
 static uint32_t take_children(struct pv_venus_decoder *decoder, struct pv_venus_object *pool,
                               uint32_t count, uint64_t *array)
 {
+    struct pv_venus_object **objects = (struct pv_venus_object **)(void *)array;
+    uint32_t object_count = 0;
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < count; i++) {
@@ -214,12 +218,14 @@ static uint32_t take_children(struct pv_venus_decoder *decoder, struct pv_venus_
             pv_base_fault_raise_detail(&decoder->wire.fault, PV_BASE_FAULT_HANDLE, child->base.id);
             return 0;
         }
-        /* The same child twice would be freed twice: the table knows it only once. */
-        if (pv_base_id_table_find(decoder->context->objects, child->base.id) != &child->base
-            || !pv_venus_object_remove(decoder, child)) {
-            pv_base_fault_raise(&decoder->wire.fault, PV_BASE_FAULT_HANDLE);
-            return 0;
-        }
+        objects[object_count++] = child;
+    }
+    if (!pv_venus_object_remove_from_pool(decoder, pool, object_count, objects)) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < object_count; i++) {
+        struct pv_venus_object *child = objects[i];
+
         if (child->base.handle != 0) {
             array[kept++] = child->base.handle;
         }

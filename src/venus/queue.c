@@ -213,6 +213,16 @@ void pv_venus_vkQueueBindSparse(struct pv_wire_decoder *wire,
         return;
     }
     for (uint32_t i = 0; i < args->bindInfoCount; i++) {
+        const VkBindSparseInfo *bind = &args->pBindInfo[i];
+
+        /* Guests are not shown sparse resources: nobody has checked these spans. */
+        if (bind->bufferBindCount > 0 || bind->imageOpaqueBindCount > 0
+            || bind->imageBindCount > 0) {
+            pv_base_fault_raise_detail(&wire->fault, PV_BASE_FAULT_DRIVER, i);
+            return;
+        }
+    }
+    for (uint32_t i = 0; i < args->bindInfoCount; i++) {
         VkBindSparseInfo *bind = WRITABLE(VkBindSparseInfo, &args->pBindInfo[i]);
         uint32_t kept = 0;
 

@@ -22,6 +22,8 @@
 /* First sleep, doubled each time up to the last. */
 #define SLEEP_MIN_NS 10000u
 #define SLEEP_MAX_NS 320000u
+/* A guest that asks for more would have a thread poll for it all the time. */
+#define IDLE_TIMEOUT_MAX_NS UINT64_C(100000000)
 /* How often the message thread looks whether the ring that it waits for can still make progress:
  * the guest may take back a tail that it has shown. */
 #define SEQNO_LOOK_NS 50000000u
@@ -266,7 +268,8 @@ static struct pv_venus_ring *ring_alloc(struct pv_venus_context *context,
     ring->pages = pages;
     ring->resource_id = layout->resource_id;
     ring->monitored = layout->monitored;
-    ring->idle_timeout_ns = layout->idle_timeout_ns;
+    ring->idle_timeout_ns = layout->idle_timeout_ns < IDLE_TIMEOUT_MAX_NS ? layout->idle_timeout_ns
+                                                                          : IDLE_TIMEOUT_MAX_NS;
     ring->head = (_Atomic(uint32_t) *)(void *)(base + layout->head_offset_bytes);
     ring->tail = (_Atomic(uint32_t) *)(void *)(base + layout->tail_offset_bytes);
     ring->status = (_Atomic(uint32_t) *)(void *)(base + layout->status_offset_bytes);

@@ -125,7 +125,7 @@ void pv_venus_vkWaitForFences(struct pv_wire_decoder *wire, struct pv_wire_vkWai
 }
 
 /* A pending fence cannot be reset: put a fresh one in its place, keep the old until the end. */
-static VkResult fence_exchange(struct pv_venus_fence *fence)
+static VkResult fence_exchange_locked(struct pv_venus_fence *fence)
 {
     struct pv_venus_device *device = fence->object.device;
     const VkFenceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
@@ -162,7 +162,9 @@ void pv_venus_vkResetFenceResourceMESA(struct pv_wire_decoder *wire,
     }
     handle = (VkFence)(uintptr_t)fence->object.base.handle;
     if (device->table.GetFenceStatus(pv_venus_device_handle(device), handle) == VK_NOT_READY) {
-        result = fence_exchange(fence);
+        pthread_mutex_lock(&device->lock);
+        result = fence_exchange_locked(fence);
+        pthread_mutex_unlock(&device->lock);
     } else {
         result = device->table.ResetFences(pv_venus_device_handle(device), 1, &handle);
     }

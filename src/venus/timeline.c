@@ -133,7 +133,9 @@ static struct pending *take_spare(struct pv_venus_timeline *timeline)
     struct pending *pending;
 
     pthread_mutex_lock(&timeline->lock);
-    while (timeline->count >= PV_VENUS_TIMELINE_FENCE_MAX) {
+    while (timeline->count >= PV_VENUS_TIMELINE_FENCE_MAX
+           && !atomic_load(&timeline->context->stopping)
+           && !atomic_load(&timeline->context->lost)) {
         pthread_cond_wait(&timeline->changed, &timeline->lock);
     }
     timeline->count++;

@@ -148,6 +148,8 @@ static const struct pv_vkhost_item items[] = {
     /* ---- features ---- */
     {PV_VKHOST_ITEM_FEATURE, PV_VKHOST_ITEM_ID_NONE, 0, "protectedMemory", NULL, "always",
      "reported false", "protected memory cannot be imported, mapped or shown"},
+    {PV_VKHOST_ITEM_FEATURE, PV_VKHOST_ITEM_ID_NONE, 0, "sparseBinding, sparseResidency*", NULL,
+     "always", "reported false", "no bind of a span is checked against its memory yet"},
     {PV_VKHOST_ITEM_FEATURE, PV_VKHOST_ITEM_ID_NONE, 0, "hostImageCopy", NULL, "always",
      "reported false", "as VK_EXT_host_image_copy"},
     {PV_VKHOST_ITEM_FEATURE, PV_VKHOST_ITEM_ID_NONE, 0, "memoryMapPlaced", NULL, "always",

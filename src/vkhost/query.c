@@ -96,9 +96,16 @@ void pv_vkhost_query_properties2_edit(const struct pv_vkhost_view *view,
 void pv_vkhost_query_features_edit(const struct pv_vkhost_view *view,
                                    VkPhysicalDeviceFeatures *features)
 {
-    /* Nothing of Vulkan 1.0 is hidden yet; callers need not know that. */
     (void)view;
-    (void)features;
+    features->sparseBinding = VK_FALSE;
+    features->sparseResidencyBuffer = VK_FALSE;
+    features->sparseResidencyImage2D = VK_FALSE;
+    features->sparseResidencyImage3D = VK_FALSE;
+    features->sparseResidency2Samples = VK_FALSE;
+    features->sparseResidency4Samples = VK_FALSE;
+    features->sparseResidency8Samples = VK_FALSE;
+    features->sparseResidency16Samples = VK_FALSE;
+    features->sparseResidencyAliased = VK_FALSE;
 }
 
 void pv_vkhost_query_features_chain_edit(const struct pv_vkhost_view *view, void *base)

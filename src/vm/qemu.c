@@ -22,6 +22,7 @@
  * panic=-1          a dead kernel resets the machine, which the runner sees and reports
  * mitigations=off   against neighbours in the same guest: there are none, and emulation pays double
  * tsc=reliable      the emulated counter is the host's; else time is read by exits to QEMU
+ * no_timer_check    a busy host delays emulated interrupts; the kernel would take them for broken
  */
 #define KERNEL_OPTIONS                                                                             \
     "root=/dev/vda rw quiet loglevel=4 panic=-1 mitigations=off audit=0 rcupdate.rcu_expedited=1 " \
@@ -152,7 +153,7 @@ static void add_kernel(const struct pv_vm_qemu_config *config, struct pv_vm_args
     pv_vm_args_pair(args, "-kernel", "%s", config->kernel_path);
     pv_vm_args_pair(args, "-initrd", "%s", config->initrd_path);
     pv_vm_args_pair(args, "-append", "console=%s " KERNEL_OPTIONS "%s%s%s", config->arch->console,
-                    config->use_kvm ? "" : " tsc=reliable",
+                    config->use_kvm ? "" : " tsc=reliable no_timer_check",
                     config->kernel_options != NULL ? " " : "",
                     config->kernel_options != NULL ? config->kernel_options : "");
 }

@@ -41,6 +41,14 @@ static void test_each_id_names_its_object(void **state)
         assert_ptr_equal(pv_base_id_table_find(table, ids[i]), &objects[i]);
     }
     for (size_t i = 0; i < PV_ARRAY_LEN(ids); i++) {
+        struct pv_base_object twin = {.id = ids[i]};
+
+        assert_false(pv_base_id_table_remove_exact(table, &twin));
+        assert_true(pv_base_id_table_remove_exact(table, &objects[i]));
+        assert_false(pv_base_id_table_remove_exact(table, &objects[i]));
+        assert_int_equal(pv_base_id_table_add(table, &objects[i]), 0);
+    }
+    for (size_t i = 0; i < PV_ARRAY_LEN(ids); i++) {
         assert_ptr_equal(pv_base_id_table_remove(table, ids[i]), &objects[i]);
         assert_null(pv_base_id_table_remove(table, ids[i]));
         assert_null(pv_base_id_table_find(table, ids[i]));
