@@ -269,6 +269,7 @@ int pv_cli_exec(int argc, char **argv)
     session.variables = options.variables;
     session.directory = options.directory;
     session.wants_terminal = options.terminal;
+    signal(SIGPIPE, SIG_IGN);
     r = pv_os_loop_create(&exec.loop);
     if (r == 0) {
         session.loop = exec.loop;

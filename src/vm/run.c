@@ -149,6 +149,7 @@ static int start(struct run *run)
     struct pv_vm_machine_options machine = run->options->machine;
     int r = pv_os_loop_create(&run->loop);
 
+    signal(SIGPIPE, SIG_IGN);
     if (r == 0) {
         r = pv_os_signals_open(signals, PV_ARRAY_LEN(signals), &run->signals_fd);
     }

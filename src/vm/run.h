@@ -4,7 +4,7 @@
  *
  * Threads: pv_vm_run blocks its thread and calls the callbacks on it. It takes over SIGINT,
  * SIGTERM, SIGHUP and SIGWINCH of the process: the first of the first three stops the VM politely,
- * the next one at once.
+ * the next one at once. SIGPIPE is ignored from then on.
  */
 #ifndef PV_VM_RUN_H
 #define PV_VM_RUN_H

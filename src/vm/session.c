@@ -9,6 +9,7 @@
 #include "vm/session.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -104,6 +105,18 @@ static void grant(struct pv_vm_session *session, size_t bytes)
     }
 }
 
+/*
+ * Nobody reads it any more. The command is told as a program of this machine would be; if it goes
+ * on all the same, its output is dropped. (A watched hang-up would be reported without pause.)
+ */
+static void output_break(struct output *output)
+{
+    output->is_broken = true;
+    pv_os_source_remove(output->source);
+    output->source = NULL;
+    pv_vm_session_signal(output->session, SIGPIPE);
+}
+
 /* Write one piece. Returns the bytes taken from the queue; 0 when nothing can be written now. */
 static size_t output_write_piece(struct output *output)
 {
@@ -119,9 +132,7 @@ static size_t output_write_piece(struct output *output)
             return 0;
         }
         if (count < 0) {
-            output->is_broken = true;
-            pv_os_source_remove(output->source);
-            output->source = NULL;
+            output_break(output);
             piece_bytes = left_bytes;
         } else {
             piece_bytes = (size_t)count;
@@ -141,10 +152,7 @@ static void on_output(void *user, uint32_t events)
             grant(session, output_write_piece(output));
         }
     } else if (events & PV_OS_LOOP_HUP) {
-        /* The reader has gone; a watched hang-up would be reported without pause. */
-        output->is_broken = true;
-        pv_os_source_remove(output->source);
-        output->source = NULL;
+        output_break(output);
     }
     if (pv_vm_agent_queue_left_bytes(&output->queue) == 0) {
         if (output->source != NULL) {

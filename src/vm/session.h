@@ -3,6 +3,9 @@
  * One command in a guest, joined to file descriptors of this process: what `pearvisor run -- CMD`
  * and `pearvisor exec` show their user. A client of the relay (relay.h).
  *
+ * The process must ignore SIGPIPE: an output that nobody reads becomes that signal for the command
+ * in the guest, not for us.
+ *
  * Threads: all functions and the callback on the loop's thread.
  */
 #ifndef PV_VM_SESSION_H
