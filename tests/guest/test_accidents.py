@@ -85,6 +85,14 @@ def test_pause_while_a_cube_is_on_the_screen(vm):
     vm.assert_at_rest()
 
 
+def test_driver_is_unbound_while_a_program_draws(vm, load):
+    """The program ends, and the next has a device. Stock 6.12 grumbles in its log about it."""
+    vm.check(UNBIND_VIRTIO + REBIND)
+    assert load.wait(60) != 0
+    vm.assert_draws()
+    vm.assert_at_rest()
+
+
 def boot_id(vm):
     """Another one after each boot; None while the guest is down."""
     try:
