@@ -68,8 +68,9 @@ void pv_venus_vkCreateDevice(struct pv_wire_decoder *wire, struct pv_wire_vkCrea
     if (args->ret != VK_SUCCESS) {
         return;
     }
-    device = pv_venus_object_create(decoder, sizeof(*device), *args->pDevice, VK_OBJECT_TYPE_DEVICE,
-                                    (uint64_t)(uintptr_t)handle, false, NULL);
+    device =
+        pv_venus_object_prepare(decoder, sizeof(*device), *args->pDevice, VK_OBJECT_TYPE_DEVICE,
+                                (uint64_t)(uintptr_t)handle, false, NULL);
     if (device == NULL) {
         PFN_vkDestroyDevice destroy =
             (PFN_vkDestroyDevice)vk->GetDeviceProcAddr(handle, "vkDestroyDevice");
@@ -84,6 +85,9 @@ void pv_venus_vkCreateDevice(struct pv_wire_decoder *wire, struct pv_wire_vkCrea
     device->object.base.dispatch = &device->table;
     device->object.device = device;
     device_link(device);
+    if (!pv_venus_object_publish(decoder, &device->object)) {
+        pv_venus_device_finish(device);
+    }
 }
 
 /* The host handle of a type that the generated destroyer needs no pool for. */
@@ -199,8 +203,8 @@ void pv_venus_vkGetDeviceQueue2(struct pv_wire_decoder *wire,
         pv_base_fault_raise_detail(&wire->fault, PV_BASE_FAULT_RANGE, args->pQueueInfo->queueIndex);
         return;
     }
-    queue = pv_venus_object_create(decoder, sizeof(*queue), *args->pQueue, VK_OBJECT_TYPE_QUEUE,
-                                   (uint64_t)(uintptr_t)handle, false, &device->object);
+    queue = pv_venus_object_prepare(decoder, sizeof(*queue), *args->pQueue, VK_OBJECT_TYPE_QUEUE,
+                                    (uint64_t)(uintptr_t)handle, false, &device->object);
     if (queue == NULL) {
         return;
     }
@@ -208,6 +212,13 @@ void pv_venus_vkGetDeviceQueue2(struct pv_wire_decoder *wire,
     queue->ring_index = timeline->ringIdx;
     if (pv_venus_timeline_create(queue) < 0) {
         pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_MEMORY);
+        (void)pthread_mutex_destroy(&queue->lock);
+        free(queue);
+        return;
+    }
+    if (!pv_venus_object_publish(decoder, &queue->object)) {
+        pv_venus_queue_finish(queue);
+        free(queue);
         return;
     }
     pthread_mutex_lock(&context->timeline_lock);

@@ -51,14 +51,15 @@ void pv_venus_vkCreateInstance(struct pv_wire_decoder *wire, struct pv_wire_vkCr
     struct pv_venus_instance *instance;
     char reason[256] = "";
 
-    if (context->instance != NULL || info->enabledLayerCount > 0
-        || info->enabledExtensionCount > 0) {
+    if (info->enabledLayerCount > 0 || info->enabledExtensionCount > 0
+        || atomic_exchange(&context->has_instance, true)) {
         pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_STATE);
         return;
     }
-    instance = pv_venus_object_create(decoder, sizeof(*instance), *args->pInstance,
-                                      VK_OBJECT_TYPE_INSTANCE, 0, false, NULL);
+    instance = pv_venus_object_prepare(decoder, sizeof(*instance), *args->pInstance,
+                                       VK_OBJECT_TYPE_INSTANCE, 0, false, NULL);
     if (instance == NULL) {
+        atomic_store(&context->has_instance, false);
         return;
     }
     (void)pthread_mutex_init(&instance->lock, NULL);
@@ -71,8 +72,8 @@ void pv_venus_vkCreateInstance(struct pv_wire_decoder *wire, struct pv_wire_vkCr
     if (args->ret != VK_SUCCESS) {
         pv_base_log_warn(context->log, "venus.instance", "no host instance (VkResult %d): %s",
                          args->ret, reason);
-        (void)pv_base_id_table_remove(context->objects, instance->object.base.id);
         instance_free(instance);
+        atomic_store(&context->has_instance, false);
         return;
     }
     pv_vk_instance_table_load(&instance->table, instance->host.handle,
@@ -80,6 +81,11 @@ void pv_venus_vkCreateInstance(struct pv_wire_decoder *wire, struct pv_wire_vkCr
     instance->object.base.handle = (uint64_t)(uintptr_t)instance->host.handle;
     instance->object.base.dispatch = &instance->table;
     context->instance = instance;
+    if (!pv_venus_object_publish(decoder, &instance->object)) {
+        context->instance = NULL;
+        instance_free(instance);
+        atomic_store(&context->has_instance, false);
+    }
 }
 
 static void destroy_devices(struct pv_venus_context *context)
@@ -110,6 +116,7 @@ void pv_venus_instance_finish(struct pv_venus_context *context)
     (void)pv_base_id_table_remove(context->objects, instance->object.base.id);
     context->instance = NULL;
     instance_free(instance);
+    atomic_store(&context->has_instance, false);
 }
 
 void pv_venus_vkDestroyInstance(struct pv_wire_decoder *wire,
@@ -199,9 +206,9 @@ static bool bind_id(struct pv_venus_decoder *decoder, struct pv_venus_instance *
         }
         return device->object.base.id == id;
     }
-    device = pv_venus_object_create(decoder, sizeof(*device), id, VK_OBJECT_TYPE_PHYSICAL_DEVICE,
-                                    (uint64_t)(uintptr_t)instance->handles[index], false,
-                                    &instance->object);
+    device = pv_venus_object_prepare(decoder, sizeof(*device), id, VK_OBJECT_TYPE_PHYSICAL_DEVICE,
+                                     (uint64_t)(uintptr_t)instance->handles[index], false,
+                                     &instance->object);
     if (device == NULL) {
         return false;
     }
@@ -209,6 +216,12 @@ static bool bind_id(struct pv_venus_decoder *decoder, struct pv_venus_instance *
     if (build_view(decoder->context, &device->facts, &device->view, reason) < 0) {
         /* Checked before the device was counted; the facts have not changed since. */
         pv_base_fault_raise(&decoder->wire.fault, PV_BASE_FAULT_DRIVER);
+        free(device);
+        return false;
+    }
+    if (!pv_venus_object_publish(decoder, &device->object)) {
+        free(device);
+        return false;
     }
     instance->devices[index] = device;
     return true;
@@ -273,10 +286,16 @@ void pv_venus_vkEnumeratePhysicalDevices(struct pv_wire_decoder *wire,
             count = capacity;
             args->ret = VK_INCOMPLETE;
         }
-        for (uint32_t i = 0; i < count; i++) {
-            if (!bind_id(decoder, instance, i, args->pPhysicalDevices[i])) {
-                return;
-            }
+        bool good = true;
+
+        /* Two rings may ask at once. */
+        pthread_mutex_lock(&instance->lock);
+        for (uint32_t i = 0; i < count && good; i++) {
+            good = bind_id(decoder, instance, i, args->pPhysicalDevices[i]);
+        }
+        pthread_mutex_unlock(&instance->lock);
+        if (!good) {
+            return;
         }
     }
     *args->pPhysicalDeviceCount = count;

@@ -105,12 +105,11 @@ static void raise_for(struct pv_venus_decoder *decoder, int error, uint64_t id)
     pv_base_fault_raise_detail(&decoder->wire.fault, kind, id);
 }
 
-void *pv_venus_object_create(struct pv_venus_decoder *decoder, size_t size_bytes, uint64_t id,
-                             uint32_t type, uint64_t handle, bool poisoned,
-                             struct pv_venus_object *parent)
+void *pv_venus_object_prepare(struct pv_venus_decoder *decoder, size_t size_bytes, uint64_t id,
+                              uint32_t type, uint64_t handle, bool poisoned,
+                              struct pv_venus_object *parent)
 {
     struct pv_venus_object *object = calloc(1, size_bytes);
-    int r;
 
     if (object == NULL) {
         raise_for(decoder, -ENOMEM, id);
@@ -129,16 +128,35 @@ void *pv_venus_object_create(struct pv_venus_decoder *decoder, size_t size_bytes
                              : parent->device;
         object->pool = is_pool(parent->base.type) ? parent : NULL;
     }
-    r = pv_base_id_table_add(decoder->context->objects, &object->base);
+    return object;
+}
+
+bool pv_venus_object_publish(struct pv_venus_decoder *decoder, struct pv_venus_object *object)
+{
+    const int r = pv_base_id_table_add(decoder->context->objects, &object->base);
+
     if (r < 0) {
-        raise_for(decoder, r, id);
-        free(object);
-        return NULL;
+        raise_for(decoder, r, object->base.id);
+        return false;
     }
-    if (object->device != NULL) {
+    if (object->device != NULL && &object->device->object != object) {
         pthread_mutex_lock(&object->device->lock);
         list_add(object->pool != NULL ? &object->pool->children : &object->device->objects, object);
         pthread_mutex_unlock(&object->device->lock);
+    }
+    return true;
+}
+
+void *pv_venus_object_create(struct pv_venus_decoder *decoder, size_t size_bytes, uint64_t id,
+                             uint32_t type, uint64_t handle, bool poisoned,
+                             struct pv_venus_object *parent)
+{
+    struct pv_venus_object *object =
+        pv_venus_object_prepare(decoder, size_bytes, id, type, handle, poisoned, parent);
+
+    if (object != NULL && !pv_venus_object_publish(decoder, object)) {
+        free(object);
+        return NULL;
     }
     return object;
 }
@@ -161,21 +179,44 @@ static void remove_children_from_table_locked(struct pv_venus_context *context,
     }
 }
 
-static void remove_children_from_table(struct pv_venus_context *context,
-                                       struct pv_venus_object *pool)
+/* The ids of all that was made from a pool or a device, whose own id has gone before. */
+static void remove_family_from_table(struct pv_venus_context *context,
+                                     struct pv_venus_object *object)
 {
-    if (is_pool(pool->base.type)) {
-        pthread_mutex_lock(&pool->device->lock);
-        remove_children_from_table_locked(context, pool);
-        pthread_mutex_unlock(&pool->device->lock);
+    if (is_pool(object->base.type)) {
+        pthread_mutex_lock(&object->device->lock);
+        remove_children_from_table_locked(context, object);
+        pthread_mutex_unlock(&object->device->lock);
+    } else if (object->base.type == VK_OBJECT_TYPE_DEVICE) {
+        pthread_mutex_lock(&object->device->lock);
+        for (struct pv_venus_object *made = object->device->objects; made != NULL;
+             made = made->next) {
+            remove_children_from_table_locked(context, made);
+            (void)pv_base_id_table_remove(context->objects, made->base.id);
+        }
+        pthread_mutex_unlock(&object->device->lock);
     }
 }
 
-/* The message thread looks at memory objects (blobs) even when there is but one ring. */
-static bool has_other_users(struct pv_venus_context *context, uint32_t type)
+static bool has_family(const struct pv_venus_object *object)
 {
-    return type == VK_OBJECT_TYPE_DEVICE_MEMORY || type == VK_OBJECT_TYPE_DEVICE
-           || atomic_load_explicit(&context->ring_count, memory_order_seq_cst) > 1;
+    return is_pool(object->base.type) || object->base.type == VK_OBJECT_TYPE_DEVICE;
+}
+
+/* Whether another thread may be using objects now. */
+static bool has_other_users(const struct pv_venus_decoder *decoder)
+{
+    struct pv_venus_context *context = decoder->context;
+    const unsigned int ring_count =
+        atomic_load_explicit(&context->ring_count, memory_order_seq_cst);
+
+    /* What has left the table must be gone for whoever enters a batch after this look. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (decoder == &context->decoder) {
+        return ring_count > 0;
+    }
+    return ring_count > 1
+           || (atomic_load_explicit(&context->decoder.batch, memory_order_seq_cst) & 1u) != 0;
 }
 
 bool pv_venus_object_remove(struct pv_venus_decoder *decoder, struct pv_venus_object *object)
@@ -189,8 +230,7 @@ bool pv_venus_object_remove(struct pv_venus_decoder *decoder, struct pv_venus_ob
         pv_base_fault_raise_detail(&decoder->wire.fault, PV_BASE_FAULT_HANDLE, object->base.id);
         return false;
     }
-    remove_children_from_table(context, object);
-    if (has_other_users(context, object->base.type)) {
+    if (has_other_users(decoder)) {
         wait_for_other_rings(decoder);
         if (device != NULL && &device->object != object
             && pv_base_id_table_find(context->objects, device_id) != &device->object.base) {
@@ -198,8 +238,11 @@ bool pv_venus_object_remove(struct pv_venus_decoder *decoder, struct pv_venus_ob
             pv_base_fault_raise_detail(&decoder->wire.fault, PV_BASE_FAULT_HANDLE, device_id);
             return false;
         }
-        /* Another ring may have allocated from a pool until its batch ended. */
-        remove_children_from_table(context, object);
+    }
+    /* Now nobody makes children any more; those that there are may still be in use. */
+    remove_family_from_table(context, object);
+    if (has_family(object) && has_other_users(decoder)) {
+        wait_for_other_rings(decoder);
     }
     unlink_from_family(object);
     return true;
@@ -225,8 +268,8 @@ void pv_venus_object_remove_children(struct pv_venus_decoder *decoder, struct pv
 {
     struct pv_venus_context *context = decoder->context;
 
-    remove_children_from_table(context, pool);
-    if (atomic_load_explicit(&context->ring_count, memory_order_seq_cst) > 1) {
+    remove_family_from_table(context, pool);
+    if (has_other_users(decoder)) {
         wait_for_other_rings(decoder);
     }
     pthread_mutex_lock(&pool->device->lock);

@@ -44,8 +44,20 @@ void *pv_venus_object_create(struct pv_venus_decoder *decoder, size_t size_bytes
                              struct pv_venus_object *parent);
 
 /*
- * Take an object (and a pool's children) out of the table and off its family's list, and wait until
- * no other ring uses it. Returns false with the fault raised when the parent has gone meanwhile.
+ * The two halves of create, for objects that are not whole yet: other rings find an object from
+ * the moment on that it is published. publish returns false with the fault raised; the object is
+ * the caller's to free then.
+ */
+void *pv_venus_object_prepare(struct pv_venus_decoder *decoder, size_t size_bytes, uint64_t id,
+                              uint32_t type, uint64_t handle, bool poisoned,
+                              struct pv_venus_object *parent);
+PV_NODISCARD bool pv_venus_object_publish(struct pv_venus_decoder *decoder,
+                                          struct pv_venus_object *object);
+
+/*
+ * Take an object (and a pool's or device's children) out of the table and off its family's list,
+ * and wait until no other ring uses it. Returns false with the fault raised when the parent has
+ * gone meanwhile.
  */
 bool pv_venus_object_remove(struct pv_venus_decoder *decoder, struct pv_venus_object *object);
 
