@@ -51,14 +51,15 @@ void pv_venus_vkCreateInstance(struct pv_wire_decoder *wire, struct pv_wire_vkCr
     struct pv_venus_instance *instance;
     char reason[256] = "";
 
-    if (context->instance != NULL || info->enabledLayerCount > 0
-        || info->enabledExtensionCount > 0) {
+    if (info->enabledLayerCount > 0 || info->enabledExtensionCount > 0
+        || atomic_exchange(&context->has_instance, true)) {
         pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_STATE);
         return;
     }
     instance = pv_venus_object_alloc(decoder, sizeof(*instance), *args->pInstance,
                                      VK_OBJECT_TYPE_INSTANCE, 0, false, NULL);
     if (instance == NULL) {
+        atomic_store(&context->has_instance, false);
         return;
     }
     (void)pthread_mutex_init(&instance->lock, NULL);
@@ -73,6 +74,7 @@ void pv_venus_vkCreateInstance(struct pv_wire_decoder *wire, struct pv_wire_vkCr
                          args->ret, reason);
         (void)pv_base_id_table_remove_exact(context->objects, &instance->object.base);
         instance_free(instance);
+        atomic_store(&context->has_instance, false);
         return;
     }
     pv_vk_instance_table_load(&instance->table, instance->host.handle,
@@ -83,6 +85,7 @@ void pv_venus_vkCreateInstance(struct pv_wire_decoder *wire, struct pv_wire_vkCr
     if (!pv_venus_object_publish(decoder, &instance->object)) {
         context->instance = NULL;
         instance_free(instance);
+        atomic_store(&context->has_instance, false);
     }
 }
 
@@ -115,6 +118,7 @@ void pv_venus_instance_finish(struct pv_venus_context *context)
     (void)pv_base_id_table_remove_exact(context->objects, &instance->object.base);
     context->instance = NULL;
     instance_free(instance);
+    atomic_store(&context->has_instance, false);
 }
 
 /* Take all objects of the context out of the table; returns how many were in it. */
@@ -297,6 +301,7 @@ void pv_venus_vkEnumeratePhysicalDevices(struct pv_wire_decoder *wire,
     struct pv_venus_decoder *decoder = pv_venus_decoder_of(wire);
     struct pv_venus_instance *instance = decoder->context->instance;
     const uint32_t capacity = *args->pPhysicalDeviceCount;
+    bool good = true;
     uint32_t count;
 
     args->ret = prepare(decoder->context, instance);
@@ -310,10 +315,14 @@ void pv_venus_vkEnumeratePhysicalDevices(struct pv_wire_decoder *wire,
             count = capacity;
             args->ret = VK_INCOMPLETE;
         }
-        for (uint32_t i = 0; i < count; i++) {
-            if (!bind_id(decoder, instance, i, args->pPhysicalDevices[i])) {
-                return;
-            }
+        /* Two rings may ask at once. */
+        pthread_mutex_lock(&instance->lock);
+        for (uint32_t i = 0; i < count && good; i++) {
+            good = bind_id(decoder, instance, i, args->pPhysicalDevices[i]);
+        }
+        pthread_mutex_unlock(&instance->lock);
+        if (!good) {
+            return;
         }
     }
     *args->pPhysicalDeviceCount = count;

@@ -264,6 +264,7 @@ static int export_memory(struct pv_venus_context *context, struct pv_venus_memor
     r = pv_venus_resource_add_blob(context, resource_id, memory->pages, memory->pages->size_bytes);
     if (r < 0) {
         pv_os_fd_close(ret_exported->fd);
+        ret_exported->fd = -1;
     }
     return r;
 }

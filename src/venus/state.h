@@ -108,7 +108,8 @@ struct pv_venus_context {
     struct pv_venus_decoder decoder; /* the message thread's */
     pthread_mutex_t device_lock;     /* guards the list of devices */
     struct pv_venus_device *devices;
-    struct pv_venus_instance *instance; /* set once by whoever decodes vkCreateInstance */
+    atomic_bool has_instance;           /* or one is being made: there is only one at a time */
+    struct pv_venus_instance *instance; /* valid for who has its object in hand */
     pthread_mutex_t timeline_lock;      /* guards timelines[] */
     struct pv_venus_queue *timelines[PV_VENUS_TIMELINE_COUNT];
 };

@@ -348,3 +348,99 @@ class Ring:
 
 def wait_readable(fd, timeout_s):
     return bool(select.select([fd], [], [], timeout_s)[0])
+
+
+# Objects of the host's driver. Handles are numbers that the guest chooses.
+
+ONE, NULL = struct.pack("<Q", 1), bytes(8)
+
+
+def handle_out(handle):
+    return struct.pack("<QQ", 1, handle)
+
+
+def create_instance(handle, reply=True, **changes):
+    values = {"layers": 0, "extensions": 0, **changes}
+    return command(CREATE_INSTANCE, ONE + struct.pack("<I", 1) + chain() + struct.pack(
+        "<IQIQIQ", 0, 0, values["layers"], 0, values["extensions"], 0) + NULL + handle_out(handle),
+        reply)
+
+
+def destroy_instance(handle, reply=False):
+    return command(DESTROY_INSTANCE, struct.pack("<Q", handle) + NULL, reply)
+
+
+def enumerate_devices(instance, handles=(), reply=True):
+    return command(ENUMERATE_PHYSICAL_DEVICES, struct.pack("<QQIQ", instance, 1, len(handles) or 1,
+                                                           len(handles))
+                   + struct.pack(f"<{len(handles)}Q", *handles), reply)
+
+
+def memory_properties(physical):
+    return command(MEMORY_PROPERTIES, struct.pack("<QQQQ", physical, 1, 32, 16), True)
+
+
+def create_device(physical, handle, reply=True):
+    queue = struct.pack("<I", 2) + chain() + struct.pack("<IIIQf", 0, 0, 1, 1, 1.0)
+    return command(CREATE_DEVICE, struct.pack("<Q", physical) + ONE + struct.pack("<I", 3) + chain()
+                   + struct.pack("<IIQ", 0, 1, 1) + queue + struct.pack("<IQIQQ", 0, 0, 0, 0, 0)
+                   + NULL + handle_out(handle), reply)
+
+
+def destroy_device(handle, reply=False):
+    return command(DESTROY_DEVICE, struct.pack("<Q", handle) + NULL, reply)
+
+
+def get_queue(device, handle, ring=1, reply=False):
+    return command(GET_QUEUE2, struct.pack("<Q", device) + ONE + struct.pack("<I", 1000145003)
+                   + chain((1000384005, struct.pack("<I", ring))) + struct.pack("<III", 0, 0, 0)
+                   + handle_out(handle), reply)
+
+
+def allocate_memory(device, handle, size, kind, reply=True, nodes=()):
+    return command(ALLOCATE_MEMORY, struct.pack("<Q", device) + ONE + struct.pack("<I", 5)
+                   + chain(*nodes) + struct.pack("<QI", size, kind) + NULL + handle_out(handle),
+                   reply)
+
+
+def free_memory(device, handle, reply=False):
+    return command(FREE_MEMORY, struct.pack("<QQ", device, handle) + NULL, reply)
+
+
+def create_buffer(device, handle, size=256, reply=True):
+    return command(CREATE_BUFFER, struct.pack("<Q", device) + ONE + struct.pack("<I", 12) + chain()
+                   + struct.pack("<IQIIIQ", 0, size, 3, 0, 0, 0) + NULL + handle_out(handle), reply)
+
+
+def destroy_buffer(device, handle, reply=False):
+    return command(DESTROY_BUFFER, struct.pack("<QQ", device, handle) + NULL, reply)
+
+
+def create_fence(device, handle, reply=True):
+    return command(CREATE_FENCE, struct.pack("<Q", device) + ONE + struct.pack("<I", 8) + chain()
+                   + struct.pack("<I", 0) + NULL + handle_out(handle), reply)
+
+
+class Guest(Ring):
+    """A ring with an instance (1), its first physical device (2) and a device (3)."""
+
+    INSTANCE, PHYSICAL, DEVICE, QUEUE = 1, 2, 3, 4
+
+    def start(self):
+        assert self.result(create_instance(self.INSTANCE)) == 0
+        assert self.result(enumerate_devices(self.INSTANCE, [self.PHYSICAL])) in (0, 5)
+        assert self.result(create_device(self.PHYSICAL, self.DEVICE)) == 0
+        self.push(get_queue(self.DEVICE, self.QUEUE))
+        assert self.drained()
+        return self
+
+    def result(self, stream):
+        """The VkResult of a command that has one."""
+        return struct.unpack_from("<ii", self.call(stream))[1]
+
+    def visible_type(self):
+        """The number of a memory type that can be mapped."""
+        reply = self.call(memory_properties(self.PHYSICAL), 512)
+        count, _ = struct.unpack_from("<IQ", reply, 12)
+        flags = [struct.unpack_from("<I", reply, 24 + 8 * i)[0] for i in range(count)]
+        return next(i for i, flag in enumerate(flags) if flag & 2)
