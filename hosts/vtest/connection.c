@@ -47,8 +47,9 @@ struct pv_vtest_connection {
     uint32_t resource_count;
     uint64_t next_fence_id;
     struct fence *fences;
-    bool lost;         /* the context is gone; wait for the client to notice */
-    bool blob_pending; /* an export is under way: its answer comes before all else */
+    uint32_t fence_sync_count; /* of all fences */
+    bool lost;                 /* the context is gone; wait for the client to notice */
+    bool blob_pending;         /* an export is under way: its answer comes before all else */
     uint32_t blob_resource_id;
     uint64_t blob_size_bytes;
     uint8_t *input; /* received, not yet parsed */
@@ -91,11 +92,27 @@ static int create_shmem(struct pv_vtest_connection *connection, uint32_t resourc
         return r;
     }
     r = connection->options.contexts->attach(connection->context, resource_id, &memory);
-    if (r < 0) {
+    if (r < 0 && r != -EIO) {
         close(memory.fd);
         return r;
     }
     return blob_reply(connection, resource_id, memory.fd);
+}
+
+/*
+ * The memory is poisoned, or the context lost: the client has no way to hear of it here, so it gets
+ * pages that nobody else sees and learns from what it does next.
+ */
+static int reply_without_memory(struct pv_vtest_connection *connection, int error)
+{
+    int fd;
+    int r;
+
+    pv_base_log_guest(connection->options.log, "vtest.connection", PV_BASE_LOG_WARN,
+                      "client %u (%s): blob without memory: %s", connection->options.id,
+                      connection->name, strerror(-error));
+    r = pv_os_shm_create("pearvisor-vtest", connection->blob_size_bytes, &fd);
+    return r < 0 ? r : blob_reply(connection, connection->blob_resource_id, fd);
 }
 
 static int serve_create_blob(struct pv_vtest_connection *connection, const struct message *message)
@@ -133,11 +150,13 @@ static int serve_create_blob(struct pv_vtest_connection *connection, const struc
     if (r < 0) {
         connection->blob_pending = false;
     }
-    return r;
+    return r == -EIO ? reply_without_memory(connection, r) : r;
 }
 
 static int serve_unref(struct pv_vtest_connection *connection, const struct message *message)
 {
+    int r;
+
     if (message->word_count != 1 || connection->context == NULL) {
         return -EPROTO;
     }
@@ -145,7 +164,8 @@ static int serve_unref(struct pv_vtest_connection *connection, const struct mess
         connection->resource_count--;
     }
     /* No reply follows; the outcome only matters for windows, which vtest has none of. */
-    return connection->options.contexts->leave(connection->context, message->words[0], 0);
+    r = connection->options.contexts->leave(connection->context, message->words[0], 0);
+    return r == -EIO ? 0 : r;
 }
 
 /* ---- counters ---- */
@@ -217,6 +237,17 @@ static int serve_sync_wait(struct pv_vtest_connection *connection, const struct 
 
 /* ---- submissions ---- */
 
+/* The batch of a fence has retired, or never will: its counters move. */
+static void fence_end(struct pv_vtest_connection *connection, struct fence **link)
+{
+    struct fence *fence = *link;
+
+    *link = fence->next;
+    connection->fence_sync_count -= fence->count;
+    pv_vtest_syncs_write_all(connection->syncs, fence->targets, fence->count);
+    free(fence);
+}
+
 static int submit_batch(struct pv_vtest_connection *connection, const struct message *message,
                         const uint32_t *batch)
 {
@@ -234,6 +265,9 @@ static int submit_batch(struct pv_vtest_connection *connection, const struct mes
         return connection->options.contexts->submit(connection->context, &message->words[batch[1]],
                                                     (size_t)batch[2] * 4, false, 0, 0);
     }
+    if (sync_count > PV_VTEST_FENCE_SYNCS_MAX - connection->fence_sync_count) {
+        return -ENOSPC;
+    }
     fence = calloc(1, sizeof(*fence) + sizeof(fence->targets[0]) * sync_count);
     if (fence == NULL) {
         return -ENOMEM;
@@ -248,13 +282,26 @@ static int submit_batch(struct pv_vtest_connection *connection, const struct mes
     }
     fence->next = connection->fences;
     connection->fences = fence;
+    connection->fence_sync_count += sync_count;
     r = connection->options.contexts->submit(connection->context, &message->words[batch[1]],
                                              (size_t)batch[2] * 4, true, ring_index, fence->id);
     if (r < 0) {
-        connection->fences = fence->next;
-        free(fence);
+        fence_end(connection, &connection->fences);
     }
     return r;
+}
+
+/* Batches share no words: else one message would become thousands of copies of itself. */
+static bool batches_fit(const struct message *message, uint32_t batch_count)
+{
+    uint64_t words = 1 + (uint64_t)batch_count * PV_VTEST_BATCH_WORDS;
+
+    for (uint32_t i = 0; i < batch_count && words <= message->word_count; i++) {
+        const uint32_t *batch = &message->words[1 + i * PV_VTEST_BATCH_WORDS];
+
+        words += batch[2] + (uint64_t)batch[4] * 3;
+    }
+    return words <= message->word_count;
 }
 
 static int serve_submit(struct pv_vtest_connection *connection, const struct message *message)
@@ -262,14 +309,15 @@ static int serve_submit(struct pv_vtest_connection *connection, const struct mes
     const uint32_t batch_count = message->word_count > 0 ? message->words[0] : 0;
 
     if (connection->context == NULL || message->word_count == 0
-        || batch_count > (message->word_count - 1) / PV_VTEST_BATCH_WORDS) {
+        || batch_count > (message->word_count - 1) / PV_VTEST_BATCH_WORDS
+        || !batches_fit(message, batch_count)) {
         return -EPROTO;
     }
     for (uint32_t i = 0; i < batch_count; i++) {
         const int r =
             submit_batch(connection, message, &message->words[1 + i * PV_VTEST_BATCH_WORDS]);
 
-        if (r < 0) {
+        if (r < 0 && r != -EIO) {
             return r;
         }
     }
@@ -292,15 +340,8 @@ static void on_fence_retired(void *user, uint32_t ring_index, uint64_t fence_id)
     struct pv_vtest_connection *connection = user;
 
     for (struct fence **link = &connection->fences; *link != NULL; link = &(*link)->next) {
-        struct fence *fence = *link;
-
-        if (fence->id == fence_id && fence->ring_index == ring_index) {
-            *link = fence->next;
-            for (uint32_t i = 0; i < fence->count; i++) {
-                (void)pv_vtest_syncs_write(connection->syncs, fence->targets[i].id,
-                                           fence->targets[i].value);
-            }
-            free(fence);
+        if ((*link)->id == fence_id && (*link)->ring_index == ring_index) {
+            fence_end(connection, link);
             return;
         }
     }
@@ -312,24 +353,15 @@ static void on_done(void *user, uint64_t cookie, int status, const struct pv_gpu
 {
     struct pv_vtest_connection *connection = user;
     int fd = exported != NULL ? exported->fd : -1;
-    int r = 0;
+    int r;
 
     if (!connection->blob_pending || cookie != connection->blob_resource_id) {
         pv_os_fds_close(&fd, 1);
         return;
     }
     connection->blob_pending = false;
-    if (fd < 0) {
-        /* The memory is poisoned, or the context lost: the client has no way to hear of it here, so
-         * it gets pages that nobody else sees and learns from what it does next. */
-        pv_base_log_guest(connection->options.log, "vtest.connection", PV_BASE_LOG_WARN,
-                          "client %u (%s): blob without memory: %s", connection->options.id,
-                          connection->name, strerror(-status));
-        r = pv_os_shm_create("pearvisor-vtest", connection->blob_size_bytes, &fd);
-    }
-    if (r == 0) {
-        r = blob_reply(connection, connection->blob_resource_id, fd);
-    }
+    r = fd < 0 ? reply_without_memory(connection, status)
+               : blob_reply(connection, connection->blob_resource_id, fd);
     if (r < 0) {
         connection_end(connection, r, "no answer could be given");
         return;
@@ -516,23 +548,29 @@ static int parse_one(struct pv_vtest_connection *connection, size_t *position)
     return r < 0 ? r : 1;
 }
 
+/* Replies go in order, and a client that does not fetch them gets no more of them made. */
+static bool is_held_up(const struct pv_vtest_connection *connection)
+{
+    return connection->blob_pending || pv_vtest_outgoing_is_waiting(&connection->outgoing);
+}
+
 static void parse_input(struct pv_vtest_connection *connection)
 {
     size_t position = 0;
     int r = 1;
 
-    while (r == 1 && !connection->blob_pending && !connection->lost) {
+    while (r == 1 && !is_held_up(connection)) {
         r = parse_one(connection, &position);
     }
     memmove(connection->input, connection->input + position, connection->input_bytes - position);
     connection->input_bytes -= position;
-    if (r < 0 && r != -EIO) {
+    if (r < 0) {
         connection_end(connection, r, "disconnected, bad or impossible request");
         return;
     }
     pv_os_source_set_events(
         connection->source,
-        (connection->blob_pending ? 0 : PV_OS_LOOP_READ)
+        (is_held_up(connection) ? 0 : PV_OS_LOOP_READ)
             | (pv_vtest_outgoing_is_waiting(&connection->outgoing) ? PV_OS_LOOP_WRITE : 0));
 }
 
@@ -581,13 +619,13 @@ static void on_socket(void *user, uint32_t events)
         connection_end(connection, 0, "has gone");
         return;
     }
-    if (connection->blob_pending) {
+    if (is_held_up(connection)) {
         if ((events & PV_OS_LOOP_HUP) != 0) {
             connection_end(connection, 0, "has gone");
         }
         return;
     }
-    r = receive(connection);
+    r = (events & (PV_OS_LOOP_READ | PV_OS_LOOP_HUP)) != 0 ? receive(connection) : 0;
     if (r < 0) {
         connection_end(connection, r == -ECONNRESET || r == -EPIPE ? 0 : r, "has gone");
         return;

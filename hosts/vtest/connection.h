@@ -40,6 +40,8 @@ struct pv_vtest_connection_options {
 #define PV_VTEST_MESSAGE_MAX_BYTES ((size_t)4 << 20)
 /* Resources of one client. */
 #define PV_VTEST_RESOURCE_MAX 65536u
+/* Counters that fences of one client are to write. */
+#define PV_VTEST_FENCE_SYNCS_MAX (1u << 20)
 /* A blob: as much as one allocation may have. */
 #define PV_VTEST_BLOB_MAX_BYTES (UINT64_C(64) << 30)
 

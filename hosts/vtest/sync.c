@@ -37,6 +37,7 @@ struct pv_vtest_syncs {
     uint32_t sync_count;
     struct wait *waits;
     uint32_t wait_count;
+    size_t wait_target_count; /* of all waits */
 };
 
 int pv_vtest_syncs_create(struct pv_vtest_syncs **ret_syncs)
@@ -68,6 +69,7 @@ static void wait_end(struct pv_vtest_syncs *syncs, struct wait **link)
 
     *link = wait->next;
     syncs->wait_count--;
+    syncs->wait_target_count -= wait->count;
     close(wait->fd);
     free(wait);
 }
@@ -139,17 +141,6 @@ int pv_vtest_syncs_add(struct pv_vtest_syncs *syncs, uint64_t value, uint32_t *r
     return 0;
 }
 
-bool pv_vtest_syncs_remove(struct pv_vtest_syncs *syncs, uint32_t id)
-{
-    struct sync_object *sync = find(syncs, id);
-
-    if (sync == NULL) {
-        return false;
-    }
-    sync_free(syncs, sync);
-    return true;
-}
-
 bool pv_vtest_syncs_read(const struct pv_vtest_syncs *syncs, uint32_t id, uint64_t *ret_value)
 {
     const struct sync_object *sync = find(syncs, id);
@@ -193,6 +184,18 @@ static void look_at_waits(struct pv_vtest_syncs *syncs)
     }
 }
 
+bool pv_vtest_syncs_remove(struct pv_vtest_syncs *syncs, uint32_t id)
+{
+    struct sync_object *sync = find(syncs, id);
+
+    if (sync == NULL) {
+        return false;
+    }
+    sync_free(syncs, sync);
+    look_at_waits(syncs);
+    return true;
+}
+
 bool pv_vtest_syncs_write(struct pv_vtest_syncs *syncs, uint32_t id, uint64_t value)
 {
     struct sync_object *sync = find(syncs, id);
@@ -203,6 +206,19 @@ bool pv_vtest_syncs_write(struct pv_vtest_syncs *syncs, uint32_t id, uint64_t va
     sync->value = value;
     look_at_waits(syncs);
     return true;
+}
+
+void pv_vtest_syncs_write_all(struct pv_vtest_syncs *syncs,
+                              const struct pv_vtest_sync_target *targets, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct sync_object *sync = find(syncs, targets[i].id);
+
+        if (sync != NULL) {
+            sync->value = targets[i].value;
+        }
+    }
+    look_at_waits(syncs);
 }
 
 int pv_vtest_syncs_wait(struct pv_vtest_syncs *syncs, bool any, uint32_t timeout_ms,
@@ -216,7 +232,9 @@ int pv_vtest_syncs_wait(struct pv_vtest_syncs *syncs, bool any, uint32_t timeout
             return -ENOENT;
         }
     }
-    if (count > PV_VTEST_WAIT_SYNCS_MAX || syncs->wait_count >= PV_VTEST_WAIT_MAX) {
+    look_at_waits(syncs);
+    if (count > PV_VTEST_WAIT_SYNCS_MAX || syncs->wait_count >= PV_VTEST_WAIT_MAX
+        || count > PV_VTEST_WAIT_SYNCS_TOTAL_MAX - syncs->wait_target_count) {
         return -ENOSPC;
     }
     fd = eventfd(0, EFD_CLOEXEC);
@@ -245,6 +263,7 @@ int pv_vtest_syncs_wait(struct pv_vtest_syncs *syncs, bool any, uint32_t timeout
     wait->next = syncs->waits;
     syncs->waits = wait;
     syncs->wait_count++;
+    syncs->wait_target_count += count;
     look_at_waits(syncs);
     *ret_fd = fd;
     return 0;

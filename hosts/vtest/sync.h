@@ -16,9 +16,11 @@
 
 /* Counters and waits of one connection; Mesa makes a few per queue and per fence. */
 #define PV_VTEST_SYNC_MAX 65536u
-#define PV_VTEST_WAIT_MAX 4096u
-/* Counters in one wait. */
-#define PV_VTEST_WAIT_SYNCS_MAX 1024u
+/* Each open wait holds a descriptor; Mesa has one wait per thread. */
+#define PV_VTEST_WAIT_MAX 256u
+/* Counters in one wait, and in all: each write looks at all of them. */
+#define PV_VTEST_WAIT_SYNCS_MAX       1024u
+#define PV_VTEST_WAIT_SYNCS_TOTAL_MAX 16384u
 
 struct pv_vtest_syncs;
 
@@ -36,7 +38,7 @@ void pv_vtest_syncs_destroy(struct pv_vtest_syncs *syncs);
 /* A new counter. Returns 0 with its id (> 0), -ENOSPC or -ENOMEM. */
 PV_NODISCARD int pv_vtest_syncs_add(struct pv_vtest_syncs *syncs, uint64_t value, uint32_t *ret_id);
 
-/* Returns whether there was one. */
+/* Returns whether there was one. Nobody waits for it any more. */
 bool pv_vtest_syncs_remove(struct pv_vtest_syncs *syncs, uint32_t id);
 
 /* Returns false when there is no such counter. */
@@ -45,6 +47,10 @@ PV_NODISCARD bool pv_vtest_syncs_read(const struct pv_vtest_syncs *syncs, uint32
 
 /* Set a counter (it may go down) and end the waits that it satisfies. False: no such counter. */
 bool pv_vtest_syncs_write(struct pv_vtest_syncs *syncs, uint32_t id, uint64_t value);
+
+/* Set counters, then end the waits that are satisfied. Unknown counters are passed over. */
+void pv_vtest_syncs_write_all(struct pv_vtest_syncs *syncs,
+                              const struct pv_vtest_sync_target *targets, size_t count);
 
 /*
  * Wait for all (or any) of count targets. *ret_fd becomes readable then; the caller sends it away

@@ -341,7 +341,7 @@ static void on_socket(void *user, uint32_t events)
 
 /* ---- requests ---- */
 
-/* A worker that is gone shows as a hang-up on the loop; here it is only "not sent". */
+/* A worker that is gone shows as a hang-up on the loop; here it is only "not sent": -EIO. */
 static int send_packet(struct pv_gpu_context *context, const void *head, size_t head_bytes,
                        const void *tail, size_t tail_bytes, int fd)
 {
@@ -355,7 +355,7 @@ static int send_packet(struct pv_gpu_context *context, const void *head, size_t 
     if (was_waiting != pv_render_outbox_is_waiting(&context->outbox)) {
         watch_socket(context);
     }
-    return r;
+    return r == -EPIPE || r == -ECONNRESET ? -EIO : r;
 }
 
 static int send_request(struct pv_gpu_context *context, const void *message, size_t size_bytes,

@@ -57,8 +57,8 @@ def batches(*parts):
 class Client:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.connect(str(path))  # waits while the listening queue is full
         self.socket.settimeout(DEADLINE_S)
-        self.socket.connect(str(path))
         self.fds = []
 
     def close(self):

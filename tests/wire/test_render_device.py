@@ -150,6 +150,7 @@ def test_imports(start):
     guest = Guest(start()).start()
     kind = guest.visible_type()
     resource, _ = guest.worker.attach(4 * PAGE, is_shmem=0)
+    assert guest.worker.answers()  # so that it is known before the ring names it
 
     def imported(resource, size, handle):
         nodes = [(1000384002, struct.pack("<I", resource))]
