@@ -2,6 +2,7 @@
 """What guest tests share: one VM for all that can have it, and where pictures are kept."""
 
 import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -9,14 +10,22 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from support import programs  # noqa: E402
 from support.machine import Machine  # noqa: E402
 
 # What one test may break comes after what others need.
-ORDER = ["test_bad_input", "test_vulkan", "test_kms", "test_desktop", "test_worker", "test_accidents"]
+ORDER = ["test_bad_input", "test_vulkan", "test_kms", "test_desktop", "test_worker", "test_lifecycle"]
 
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: ORDER.index(item.path.stem) if item.path.stem in ORDER else -1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def image():
+    """The guest image, as its recipe is now; takes minutes if there is none, else nothing."""
+    subprocess.run([programs.binary("pearvisor"), "image", "build", "debian-13"],
+                   stdin=subprocess.DEVNULL, timeout=900, check=True)
 
 
 @pytest.fixture(scope="session")

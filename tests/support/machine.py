@@ -70,6 +70,16 @@ def descendants(pid):
     return found
 
 
+def cpu_s(pid):
+    """Processor time that a process has used."""
+    fields = stat_fields(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def fd_count(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 def process_name(pid):
     try:
         return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
