@@ -97,7 +97,7 @@ static void test_caps(void **state)
     }
     assert_int_equal(pv_vtest_syncs_add(syncs, 0, &id), -ENOSPC);
     target.id = id;
-    for (uint32_t i = 0; i < PV_VTEST_WAIT_MAX - 1; i++) {
+    for (uint32_t i = 1; i < PV_VTEST_WAIT_MAX; i++) {
         assert_int_equal(pv_vtest_syncs_wait(syncs, false, UINT32_MAX, &target, 1, &fd), 0);
         close(fd);
     }
@@ -108,8 +108,12 @@ static void test_caps(void **state)
         close(fd);
     }
     assert_int_equal(pv_vtest_syncs_wait(syncs, false, UINT32_MAX, &target, 1, &fd), 0);
+    assert_int_equal(pv_vtest_syncs_wait(syncs, false, 0, &target, 1, &(int){0}), -ENOSPC);
+    pv_vtest_syncs_write_all(syncs, &target, 1);
+    assert_true(is_readable(fd));
     close(fd);
-    assert_int_equal(pv_vtest_syncs_wait(syncs, false, UINT32_MAX, &target, 1, &fd), -ENOSPC);
+    assert_int_equal(pv_vtest_syncs_wait(syncs, false, 0, &target, 1, &fd), 0);
+    close(fd);
     pv_vtest_syncs_destroy(syncs);
 }
 
