@@ -150,7 +150,9 @@ int pv_render_ledger_add_shmem(struct pv_render_ledger *ledger, uint32_t resourc
     if (shmem == NULL) {
         return -ENOMEM;
     }
-    shmem->fd = pv_os_fd_duplicate(memory->fd);
+    /* The window is open as long as the device is; only other files need a descriptor each. */
+    shmem->owns_fd = !memory->in_window;
+    shmem->fd = shmem->owns_fd ? pv_os_fd_duplicate(memory->fd) : memory->fd;
     if (shmem->fd < 0) {
         const int r = shmem->fd;
 
@@ -173,7 +175,9 @@ void pv_render_ledger_remove_shmem(struct pv_render_ledger *ledger, uint32_t res
 
         if (shmem->resource_id == resource_id) {
             *link = shmem->next;
-            pv_os_fd_close(shmem->fd);
+            if (shmem->owns_fd) {
+                pv_os_fd_close(shmem->fd);
+            }
             free(shmem);
             return;
         }
@@ -189,6 +193,11 @@ static const struct pv_render_ledger_shmem *find_shmem(const struct pv_render_le
         shmem = shmem->next;
     }
     return shmem;
+}
+
+static bool status_is_inside(const struct pv_render_ledger_shmem *shmem, uint64_t offset_bytes)
+{
+    return (offset_bytes & 3) == 0 && pv_base_range_is_inside(offset_bytes, 4, shmem->size_bytes);
 }
 
 bool pv_render_ledger_set_ring(struct pv_render_ledger *ledger, uint32_t resource_id,
@@ -212,9 +221,7 @@ bool pv_render_ledger_set_ring(struct pv_render_ledger *ledger, uint32_t resourc
     if (i < ledger->ring_count || ledger->ring_count == PV_RENDER_RINGS_MAX) {
         return false;
     }
-    if (shmem != NULL
-        && ((status_offset_bytes & 3) != 0
-            || !pv_base_range_is_inside(status_offset_bytes, 4, shmem->size_bytes))) {
+    if (shmem != NULL && !status_is_inside(shmem, status_offset_bytes)) {
         return false;
     }
     ledger->rings[ledger->ring_count++] =
@@ -229,7 +236,8 @@ void pv_render_ledger_set_rings_fatal(struct pv_render_ledger *ledger)
             find_shmem(ledger, ledger->rings[i].resource_id);
         void *memory;
 
-        if (shmem == NULL
+        /* A ring may have been told of before its memory was attached: it is checked here again. */
+        if (shmem == NULL || !status_is_inside(shmem, ledger->rings[i].status_offset_bytes)
             || pv_os_shm_map(shmem->fd, shmem->offset_bytes, (size_t)shmem->size_bytes, &memory)
                    < 0) {
             continue;

@@ -35,7 +35,8 @@ struct pv_render_ledger_fence {
 struct pv_render_ledger_shmem {
     struct pv_render_ledger_shmem *next;
     uint32_t resource_id;
-    int fd; /* owned */
+    int fd;
+    bool owns_fd; /* false: the window's, which outlives all contexts */
     uint64_t offset_bytes;
     uint64_t size_bytes;
 };
@@ -79,7 +80,10 @@ bool pv_render_ledger_take_fence(struct pv_render_ledger *ledger, uint32_t ring_
 PV_NODISCARD bool pv_render_ledger_pop_fence(struct pv_render_ledger *ledger,
                                              uint32_t *ret_ring_index, uint64_t *ret_fence_id);
 
-/* Remember where a shared-memory resource lies (its fd is duplicated). 0 or -errno. */
+/*
+ * Remember where a shared-memory resource lies. Its fd is duplicated, but for the window's. Returns 0
+ * or -errno.
+ */
 PV_NODISCARD int pv_render_ledger_add_shmem(struct pv_render_ledger *ledger, uint32_t resource_id,
                                             const struct pv_gpu_memory *memory);
 void pv_render_ledger_remove_shmem(struct pv_render_ledger *ledger, uint32_t resource_id);

@@ -27,15 +27,15 @@ void pv_venus_objects_prepare_for_ring(struct pv_venus_context *context)
 }
 
 /* Wait until `other` is outside of a batch, or in a later one than now. */
-static void wait_for_batch(struct pv_venus_context *context, struct pv_venus_decoder *other)
+static void wait_for_batch(const struct pv_venus_decoder *other)
 {
     const uint_fast64_t seen = atomic_load_explicit(&other->batch, memory_order_seq_cst);
 
     if ((seen & 1u) == 0) {
         return;
     }
-    while (atomic_load_explicit(&other->batch, memory_order_seq_cst) == seen
-           && !atomic_load_explicit(&context->stopping, memory_order_relaxed)) {
+    /* A batch ends even when the context does: waits inside of one look at `stopping`. */
+    while (atomic_load_explicit(&other->batch, memory_order_seq_cst) == seen) {
         pv_os_clock_sleep_ns(20000);
     }
 }
@@ -47,10 +47,14 @@ static void wait_for_batch(struct pv_venus_context *context, struct pv_venus_dec
 static void wait_for_other_rings(struct pv_venus_decoder *decoder)
 {
     struct pv_venus_context *context = decoder->context;
+    const uint32_t own_count = decoder->ring != NULL ? 1 : 0;
 
     pv_venus_batch_end(decoder);
     pthread_mutex_lock(&context->remove_lock);
-    for (size_t i = 0; i < PV_VENUS_RING_MAX; i++) {
+    for (size_t i = 0;
+         i < PV_VENUS_RING_MAX
+         && atomic_load_explicit(&context->ring_count, memory_order_seq_cst) > own_count;
+         i++) {
         struct pv_venus_ring *ring;
 
         /* The message thread frees a ring only after its thread is gone, and under this lock. */
@@ -58,11 +62,11 @@ static void wait_for_other_rings(struct pv_venus_decoder *decoder)
         ring = context->rings[i];
         pthread_mutex_unlock(&context->lock);
         if (ring != NULL && ring != decoder->ring) {
-            wait_for_batch(context, pv_venus_ring_decoder(ring));
+            wait_for_batch(pv_venus_ring_decoder(ring));
         }
     }
     if (decoder != &context->decoder) {
-        wait_for_batch(context, &context->decoder);
+        wait_for_batch(&context->decoder);
     }
     pv_venus_batch_begin(decoder);
     pthread_mutex_unlock(&context->remove_lock);
@@ -228,14 +232,6 @@ size_t pv_venus_object_hide_all(struct pv_venus_device *device)
     return count;
 }
 
-/* The message thread looks at memory objects (blobs) even when there is but one ring. */
-static bool has_other_users(struct pv_venus_context *context, uint32_t type)
-{
-    return type == VK_OBJECT_TYPE_DEVICE_MEMORY || type == VK_OBJECT_TYPE_DEVICE
-           || type == VK_OBJECT_TYPE_INSTANCE
-           || atomic_load_explicit(&context->ring_count, memory_order_seq_cst) > 1;
-}
-
 void pv_venus_object_wait(struct pv_venus_decoder *decoder)
 {
     wait_for_other_rings(decoder);
@@ -292,20 +288,18 @@ bool pv_venus_object_remove(struct pv_venus_decoder *decoder, struct pv_venus_ob
         return false;
     }
     (void)hide_children(context, object);
-    if (has_other_users(context, object->base.type)) {
-        do {
-            wait_for_other_rings(decoder);
-            if (!is_instance && context->instance == NULL) {
-                pv_base_fault_raise(&decoder->wire.fault, PV_BASE_FAULT_STATE);
-                return false;
-            }
-            if (!ancestors_live(decoder, &ancestors)) {
-                return false;
-            }
-            /* Another ring may have allocated from a pool until its batch ended, and a third one
-             * may have found that child: then they are waited for again. */
-        } while (hide_children(context, object) > 0);
-    }
+    do {
+        wait_for_other_rings(decoder);
+        if (!is_instance && context->instance == NULL) {
+            pv_base_fault_raise(&decoder->wire.fault, PV_BASE_FAULT_STATE);
+            return false;
+        }
+        if (!ancestors_live(decoder, &ancestors)) {
+            return false;
+        }
+        /* Another ring may have allocated from a pool until its batch ended, and a third one may
+         * have found that child: then they are waited for again. */
+    } while (hide_children(context, object) > 0);
     unlink_from_family(object);
     return true;
 }
@@ -323,12 +317,10 @@ bool pv_venus_object_remove_from_pool(struct pv_venus_decoder *decoder,
             return false;
         }
     }
-    if (has_other_users(context, pool->base.type)) {
-        wait_for_other_rings(decoder);
-        if (pv_base_id_table_find(context->objects, pool_id) != &pool->base) {
-            pv_base_fault_raise_detail(&decoder->wire.fault, PV_BASE_FAULT_HANDLE, pool_id);
-            return false;
-        }
+    wait_for_other_rings(decoder);
+    if (pv_base_id_table_find(context->objects, pool_id) != &pool->base) {
+        pv_base_fault_raise_detail(&decoder->wire.fault, PV_BASE_FAULT_HANDLE, pool_id);
+        return false;
     }
     for (uint32_t i = 0; i < count; i++) {
         unlink_from_family(objects[i]);
@@ -359,15 +351,13 @@ bool pv_venus_object_remove_children(struct pv_venus_decoder *decoder, struct pv
     const uint64_t pool_id = pool->base.id;
 
     (void)hide_children(context, pool);
-    if (has_other_users(context, pool->base.type)) {
-        do {
-            wait_for_other_rings(decoder);
-            if (pv_base_id_table_find(context->objects, pool_id) != &pool->base) {
-                pv_base_fault_raise_detail(&decoder->wire.fault, PV_BASE_FAULT_HANDLE, pool_id);
-                return false;
-            }
-        } while (hide_children(context, pool) > 0);
-    }
+    do {
+        wait_for_other_rings(decoder);
+        if (pv_base_id_table_find(context->objects, pool_id) != &pool->base) {
+            pv_base_fault_raise_detail(&decoder->wire.fault, PV_BASE_FAULT_HANDLE, pool_id);
+            return false;
+        }
+    } while (hide_children(context, pool) > 0);
     pthread_mutex_lock(&device->lock);
     free_children(pool);
     pthread_mutex_unlock(&device->lock);

@@ -35,7 +35,7 @@ struct pv_venus_ring {
     uint32_t resource_id;
     bool monitored;
     uint64_t idle_timeout_ns;
-    _Atomic(uint32_t) *head;
+    _Atomic(uint32_t) *head; /* for the guest, which may write it: never read here */
     _Atomic(uint32_t) *tail;
     _Atomic(uint32_t) *status;
     const uint8_t *buffer;
@@ -43,8 +43,8 @@ struct pv_venus_ring {
     uint8_t *extra;
     uint64_t extra_size_bytes;
     pthread_t thread;
-    bool thread_started;
     atomic_bool stop;
+    atomic_uint_least32_t done; /* what head was last set to, out of the guest's reach */
 
     struct {
         struct pv_venus_decoder decoder;
@@ -102,7 +102,8 @@ static void after_command(struct pv_venus_ring *ring, size_t consumed_bytes)
     struct pv_venus_context *context = ring->context;
 
     ring->ring_thread.position = ring->ring_thread.batch_start + (uint32_t)consumed_bytes;
-    atomic_store_explicit(ring->head, ring->ring_thread.position, memory_order_seq_cst);
+    atomic_store_explicit(ring->head, ring->ring_thread.position, memory_order_release);
+    atomic_store_explicit(&ring->done, ring->ring_thread.position, memory_order_seq_cst);
     if (PV_UNLIKELY(atomic_load_explicit(&context->seqno_wait, memory_order_seq_cst))) {
         pthread_mutex_lock(&context->lock);
         pthread_cond_broadcast(&context->changed);
@@ -235,6 +236,9 @@ static void *ring_main(void *user)
     struct pv_venus_ring *ring = user;
     uint32_t tail;
 
+    /* Not before this ring is known. */
+    pthread_mutex_lock(&ring->context->lock);
+    pthread_mutex_unlock(&ring->context->lock);
     while (wait_for_work(ring, &tail)) {
         if (tail != ring->ring_thread.position && !run_batch(ring, tail)) {
             break;
@@ -300,6 +304,28 @@ static struct pv_venus_ring **free_slot(struct pv_venus_context *context)
     return NULL;
 }
 
+/* Start the thread, which runs from when the ring is known: its first command may lose the context,
+ * and that sets FATAL in all rings that are. */
+static bool start(struct pv_venus_context *context, struct pv_venus_ring **slot,
+                  struct pv_venus_ring *ring)
+{
+    bool started;
+
+    pv_venus_objects_prepare_for_ring(context);
+    pthread_mutex_lock(&context->lock);
+    started = pthread_create(&ring->thread, NULL, ring_main, ring) == 0;
+    if (started) {
+        *slot = ring;
+        if (atomic_load(&context->lost)) {
+            pv_venus_ring_set_status(ring, PV_VENUS_RING_STATUS_FATAL);
+        }
+    } else {
+        (void)atomic_fetch_sub_explicit(&context->ring_count, 1, memory_order_seq_cst);
+    }
+    pthread_mutex_unlock(&context->lock);
+    return started;
+}
+
 bool pv_venus_ring_create(struct pv_venus_context *context,
                           const struct pv_venus_ring_layout *layout, struct pv_base_fault *fault)
 {
@@ -337,16 +363,11 @@ bool pv_venus_ring_create(struct pv_venus_context *context,
         pv_base_fault_raise(fault, PV_BASE_FAULT_RANGE);
         return false;
     }
-    pv_venus_objects_prepare_for_ring(context);
-    if (pthread_create(&ring->thread, NULL, ring_main, ring) != 0) {
-        (void)atomic_fetch_sub_explicit(&context->ring_count, 1, memory_order_seq_cst);
+    if (!start(context, slot, ring)) {
         ring_free(ring);
         pv_base_fault_raise(fault, PV_BASE_FAULT_MEMORY);
         return false;
     }
-    pthread_mutex_lock(&context->lock);
-    *slot = ring;
-    pthread_mutex_unlock(&context->lock);
     context->events->ring(context->events_user, ring->resource_id,
                           layout->offset_bytes + layout->status_offset_bytes, true);
     return true;
@@ -431,7 +452,7 @@ bool pv_venus_ring_wait_virtqueue_seqno(struct pv_venus_ring *ring, uint64_t seq
 
 static bool has_reached(const struct pv_venus_ring *ring, uint32_t seqno)
 {
-    return (int32_t)(atomic_load_explicit(ring->head, memory_order_seq_cst) - seqno) >= 0;
+    return (int32_t)(atomic_load_explicit(&ring->done, memory_order_seq_cst) - seqno) >= 0;
 }
 
 bool pv_venus_ring_wait_seqno(struct pv_venus_ring *ring, uint32_t seqno,

@@ -87,12 +87,55 @@ static void test_rings_become_fatal(void **state)
     close(memory.fd);
 }
 
+/* A worker tells of a ring in memory that nobody has attached, and then somebody attaches it. */
+static void test_a_ring_that_was_told_of_first(void **state)
+{
+    static const uint64_t offsets[] = {4096, 4094, 2, UINT64_C(1) << 40, UINT64_MAX - 3};
+    struct pv_gpu_memory memory = {.size_bytes = 4096, .is_shmem = true};
+    struct pv_render_ledger ledger;
+
+    (void)state;
+    assert_int_equal(pv_os_shm_create("test", memory.size_bytes, &memory.fd), 0);
+    for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+        pv_render_ledger_init(&ledger);
+        assert_true(pv_render_ledger_set_ring(&ledger, 9, offsets[i], true));
+        assert_int_equal(pv_render_ledger_add_shmem(&ledger, 9, &memory), 0);
+        pv_render_ledger_set_rings_fatal(&ledger);
+        pv_render_ledger_finish(&ledger);
+    }
+    close(memory.fd);
+}
+
+/* The window's descriptor is shared by thousands of resources, and outlives them. */
+static void test_the_window_is_not_duplicated(void **state)
+{
+    struct pv_gpu_memory memory = {.size_bytes = 4096, .is_shmem = true, .in_window = true};
+    struct pv_render_ledger ledger;
+    uint32_t *words;
+
+    (void)state;
+    assert_int_equal(pv_os_shm_create("test", 8192, &memory.fd), 0);
+    memory.offset_bytes = 4096;
+    pv_render_ledger_init(&ledger);
+    assert_int_equal(pv_render_ledger_add_shmem(&ledger, 9, &memory), 0);
+    assert_int_equal(ledger.shmems->fd, memory.fd);
+    assert_true(pv_render_ledger_set_ring(&ledger, 9, 4092, true));
+    pv_render_ledger_set_rings_fatal(&ledger);
+    pv_render_ledger_finish(&ledger);
+    assert_int_equal(pv_os_shm_map(memory.fd, 0, 8192, (void **)&words), 0);
+    assert_int_equal(words[2047], 2);
+    pv_os_shm_unmap(words, 8192);
+    assert_int_equal(close(memory.fd), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests_in_any_order_and_capped),
         cmocka_unit_test(test_fences_retire_oldest_first),
         cmocka_unit_test(test_rings_become_fatal),
+        cmocka_unit_test(test_a_ring_that_was_told_of_first),
+        cmocka_unit_test(test_the_window_is_not_duplicated),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
