@@ -81,8 +81,8 @@ PV_NODISCARD bool pv_render_ledger_pop_fence(struct pv_render_ledger *ledger,
                                              uint32_t *ret_ring_index, uint64_t *ret_fence_id);
 
 /*
- * Remember where a shared-memory resource lies. Its fd is duplicated, but for the window's. Returns 0
- * or -errno.
+ * Remember where a shared-memory resource lies. Its fd is duplicated, but for the window's. Returns
+ * 0 or -errno.
  */
 PV_NODISCARD int pv_render_ledger_add_shmem(struct pv_render_ledger *ledger, uint32_t resource_id,
                                             const struct pv_gpu_memory *memory);
