@@ -21,6 +21,13 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: ORDER.index(item.path.stem) if item.path.stem in ORDER else -1)
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Figures that tests recorded and do not assert."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{report.nodeid.split('::')[-1]}: {name} {value}")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def image():
     """The guest image, as its recipe is now; takes minutes if there is none, else nothing."""

@@ -106,9 +106,7 @@ def frames_per_second(session, wsi, count):
         took_s.append(time.monotonic() - start)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Virtio-GPU Venus" in done.stdout + done.stderr
-    rate = (count - 1) / (took_s[2] - took_s[1])
-    print(f"vkcube --wsi {wsi}: {count} frames at {rate:.1f} frames/s")
-    return rate
+    return f"{(count - 1) / (took_s[2] - took_s[1]):.1f}"
 
 
 def test_weston_draws_by_zink_and_shows_dma_bufs(session):
@@ -120,7 +118,7 @@ def test_weston_draws_by_zink_and_shows_dma_bufs(session):
 
 
 def test_wayland_cube_draws_300_frames(session, record_property):
-    record_property("frames_per_second", frames_per_second(session, "wayland", 300))
+    record_property("frames/s", frames_per_second(session, "wayland", 300))
 
 
 def test_wayland_cube_is_on_the_screen(vm, session, pictures):
@@ -128,21 +126,24 @@ def test_wayland_cube_is_on_the_screen(vm, session, pictures):
 
 
 def test_x_cube_draws_60_frames(session, record_property):
-    record_property("frames_per_second", frames_per_second(session, "xcb", 60))
+    record_property("frames/s", frames_per_second(session, "xcb", 60))
 
 
 def test_x_cube_is_on_the_screen(vm, session, pictures):
     assert_spins(vm, session, "xcb", pictures / "vkcube-xcb.png")
 
 
-def test_vkmark_ends_with_a_score(session):
+def test_vkmark_ends_with_a_score(session, record_property):
     options = [word for scene in SCENES for word in ("-b", f"{scene}:duration=1.5")]
     done = session.run(["vkmark", "--winsys", "wayland", "-s", "500x500", *options], timeout=300)
-    print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
     for scene in SCENES:
-        assert re.search(rf"^\[{scene}\].* FPS: [1-9]", done.stdout, re.M), done.stdout
-    assert re.search(r"vkmark Score: [1-9]", done.stdout)
+        found = re.search(rf"^\[{scene}\].* FPS: ([1-9]\d*)", done.stdout, re.M)
+        assert found, done.stdout
+        record_property(f"{scene} frames/s", found.group(1))
+    score = re.search(r"vkmark Score: ([1-9]\d*)", done.stdout)
+    assert score, done.stdout
+    record_property("score", score.group(1))
 
 
 @pytest.mark.parametrize("program", ["es2_info", "glxinfo"])

@@ -18,11 +18,11 @@ def assert_same_picture(ours, expected):
     assert ours.size == expected.size
     mean = [value / 255 for value in ImageStat.Stat(ImageChops.difference(ours, expected)).mean]
     assert max(mean) < DIFFERENCE_LIMIT, mean
-    print("mean difference per channel:", mean)
+    return max(mean)
 
 
 @pytest.mark.parametrize("scene", ["triangle", "cube"])
-def test_screen_shows_the_native_picture(vm, pictures, tmp_path, scene):
+def test_screen_shows_the_native_picture(vm, pictures, tmp_path, record_property, scene):
     with vm.agent() as agent:
         command = agent.start(["pv-kms", "--scene", scene, "--frames", str(FRAMES), "--hold"])
 
@@ -45,7 +45,8 @@ def test_screen_shows_the_native_picture(vm, pictures, tmp_path, scene):
     assert max(colors)[0] < 0.9 * shown.width * shown.height
     assert len(colors) > 3
     with Image.open(picture) as expected:
-        assert_same_picture(shown, expected.convert("RGB"))
+        difference = assert_same_picture(shown, expected.convert("RGB"))
+    record_property("mean difference", difference)
     # On the way to the screen not a bit is lost: the program's own digest of the last frame.
     guest_cases = [line for line in command.stdout.decode().splitlines() if "case" in line]
     assert guest_cases == native.cases

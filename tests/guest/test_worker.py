@@ -38,15 +38,20 @@ def kill_worker(cube, worker):
     return time.monotonic() - start
 
 
-def test_killed_worker_of_a_cube(vm, session):
-    for is_last in (False, True):
-        cube, worker = cube_is_drawing(session)
-        took_s = kill_worker(cube, worker)
-        print(f"vkcube ended with {cube.returncode} after {took_s:.1f} s")
-        assert cube.returncode != 0
-        if took_s < END_LIMIT_S:
-            break
-        assert not is_last, f"{took_s} s, twice"  # once may be the machine's other work
+def check_end(start, record_property):
+    """A program ends in time when its worker is killed. start returns both; once more if it is
+    late, as that may be the machine's other work."""
+    took_s = []
+    while not took_s or (took_s[-1] >= END_LIMIT_S and len(took_s) < 2):
+        program, worker = start()
+        took_s.append(kill_worker(program, worker))
+        assert program.returncode != 0
+    record_property("ended after s", " ".join(f"{value:.1f}" for value in took_s))
+    assert took_s[-1] < END_LIMIT_S, took_s
+
+
+def test_killed_worker_of_a_cube(vm, session, record_property):
+    check_end(lambda: cube_is_drawing(session), record_property)
     assert "lost" in vm.log()
     assert not session.command.is_done, "Weston has ended too"
     vm.assert_at_rest(worker_count=1)
@@ -54,12 +59,12 @@ def test_killed_worker_of_a_cube(vm, session):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_killed_worker_of_weston(vm, session):
+def test_killed_worker_of_weston(vm, session, record_property):
     cube, _ = cube_is_drawing(session)
     start = time.monotonic()
     os.kill(session.worker, signal.SIGKILL)
     wait_until(lambda: vm.run(["pgrep", "-x", "weston"]).returncode != 0, 60, "the end of Weston")
-    print(f"Weston ended after {time.monotonic() - start:.1f} s")
+    record_property("Weston ended after s", f"{time.monotonic() - start:.1f}")
     cube.wait(60)  # without its compositor
     assert cube.returncode != 0
     session.close()
@@ -70,15 +75,17 @@ def test_killed_worker_of_weston(vm, session):
     assert again.close() == 0
 
 
-def test_killed_worker_of_a_program_without_a_screen(vm):
-    before = vm.workers()
+def test_killed_worker_of_a_program_without_a_screen(vm, record_property):
     with vm.agent() as agent:
-        program = agent.start(["pv-map-race", "--trials", "100000"])
-        worker = vm.new_worker(before)
-        time.sleep(1)
-        took_s = kill_worker(program, worker)
-    print(f"pv-map-race ended with {program.returncode} after {took_s:.1f} s")
-    assert program.returncode != 0
+
+        def start():
+            before = vm.workers()
+            program = agent.start(["pv-map-race", "--trials", "100000"])
+            worker = vm.new_worker(before)
+            time.sleep(1)
+            return program, worker
+
+        check_end(start, record_property)
     vm.assert_at_rest()
     vm.assert_draws()
 
