@@ -32,8 +32,10 @@ def holder():
 @pytest.fixture
 def session(vm, holder):
     old = holder.session
-    if old is None or old.machine is not vm or old.command.is_done:
+    if old is None or old.machine is not vm or not old.is_alive():
         if old is not None:
+            if old.machine is vm:
+                print("Weston ended; the last of its messages:", old.log()[-3000:])
             old.close()
         holder.session = None
         holder.session = Session(vm)
@@ -84,6 +86,7 @@ def assert_spins(vm, session, wsi, path):
 
     # Weston fades windows out: the one before may still be seen.
     wait_until(is_empty, 60, "an empty screen")
+    session.settle()
     cube = session.start([*CUBE, wsi])
     first = wait_until(look, 60, "a cube on the screen")
     time.sleep(1)
@@ -101,6 +104,7 @@ def frames_per_second(session, wsi, count):
     """
     took_s = []
     for frames in (1, 1, count):
+        session.settle()
         start = time.monotonic()
         done = session.run([*CUBE, wsi, "--c", str(frames)])
         took_s.append(time.monotonic() - start)
@@ -149,6 +153,7 @@ def test_vkmark_ends_with_a_score(session, record_property):
 @pytest.mark.parametrize("program", ["es2_info", "glxinfo"])
 def test_opengl_in_a_window_is_zink_on_venus(session, program):
     command = {"es2_info": ["es2_info"], "glxinfo": ["glxinfo", "-B"]}[program]
+    session.settle()
     done = session.run(command)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"zink Vulkan .*Venus.*MESA_VENUS", done.stdout), done.stdout

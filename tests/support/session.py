@@ -36,6 +36,19 @@ class Session:
         # Weston's own context is the first that came; Xwayland starts with the first X client.
         self.worker = [pid for pid in machine.workers() if pid not in workers][0]
 
+    def is_alive(self):
+        return not self.command.is_done and self.machine.run(["pgrep", "-x", "weston"]).returncode == 0
+
+    def settle(self):
+        """
+        Wait until no Xwayland is about to end. Weston starts one for the first X client, and it ends
+        with the last; a client that comes just then is turned away, and Weston may not survive it.
+        """
+        end = time.monotonic() + 10
+        while (time.monotonic() < end
+               and self.machine.run(["pgrep", "-x", "Xwayland"]).returncode == 0):
+            time.sleep(0.2)
+
     def log(self):
         return self.machine.check(["cat", "/tmp/weston.log"])
 
