@@ -131,11 +131,10 @@ int pv_os_write_guard_move(void *memory, size_t size_bytes, int fd, uint64_t off
     if (r == 0) {
         copy_pages(target, memory, size_bytes);
         r = pv_os_shm_replace(memory, size_bytes, fd, offset_bytes);
-        if (r < 0 && pv_os_shm_protect_write(memory, size_bytes) < 0) {
-            /* No memory for a mapping, twice: writers will fault for good, which ends the worker.
-             */
-            r = -EFAULT;
-        }
+    }
+    if (r < 0 && pv_os_shm_protect_write(memory, size_bytes) < 0) {
+        /* No memory for a mapping, twice: writers will fault for good, which ends the worker. */
+        r = -EFAULT;
     }
     atomic_store(&slot->moving, false);
     pthread_mutex_unlock(&move_lock);

@@ -43,6 +43,7 @@ struct pv_gpu_context {
     struct pv_render_outbox outbox;
     struct pv_render_ledger ledger;
     bool lost;
+    bool unsent; /* a packet could not be sent: nothing may follow it */
     bool destroyed;
     uint32_t depth;
 };
@@ -142,6 +143,10 @@ static void on_deadline(void *user)
     const struct pv_render_ledger_pending *oldest = context->ledger.pending;
     uint64_t waited_ns;
 
+    if (context->unsent) {
+        context_lose(context, "render worker cannot be reached, or lets too much wait");
+        return;
+    }
     if (oldest == NULL) {
         return;
     }
@@ -341,21 +346,27 @@ static void on_socket(void *user, uint32_t events)
 
 /* ---- requests ---- */
 
-/* A worker that is gone shows as a hang-up on the loop; here it is only "not sent": -EIO. */
+/* 0 or -EIO. A worker that is gone shows as a hang-up on the loop; here it is only "not sent". */
 static int send_packet(struct pv_gpu_context *context, const void *head, size_t head_bytes,
                        const void *tail, size_t tail_bytes, int fd)
 {
     const bool was_waiting = pv_render_outbox_is_waiting(&context->outbox);
     int r;
 
-    if (context->lost) {
+    if (context->lost || context->unsent) {
         return -EIO;
     }
     r = pv_render_outbox_send(&context->outbox, head, head_bytes, tail, tail_bytes, fd);
     if (was_waiting != pv_render_outbox_is_waiting(&context->outbox)) {
         watch_socket(context);
     }
-    return r == -EPIPE || r == -ECONNRESET ? -EIO : r;
+    if (r < 0 && r != -EPIPE && r != -ECONNRESET) {
+        /* Requests build on each other. Events must not come from inside of a request, so the
+         * context is lost on the loop's next turn. */
+        context->unsent = true;
+        pv_os_timer_set(context->deadline, 0);
+    }
+    return r < 0 ? -EIO : 0;
 }
 
 static int send_request(struct pv_gpu_context *context, const void *message, size_t size_bytes,

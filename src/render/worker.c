@@ -104,10 +104,15 @@ static int serve_init(struct worker *worker, struct packet *packet)
 {
     struct pv_render_init *message = &packet->body.init;
     struct pv_venus_context_options options = {.size_bytes = sizeof(options)};
+    uint64_t window_bytes;
 
     if (packet->size_bytes != sizeof(*message) || worker->context != NULL
         || message->version != PV_RENDER_PROTOCOL_VERSION
-        || (message->has_window != 0) != (packet->fd >= 0)) {
+        || message->placement > PV_VENUS_PLACEMENT_WINDOW
+        || (message->has_window != 0) != (packet->fd >= 0)
+        || (packet->fd >= 0
+            && (pv_os_shm_size(packet->fd, &window_bytes) < 0
+                || message->window_size_bytes > window_bytes))) {
         return -EPROTO;
     }
     message->name[sizeof(message->name) - 1] = '\0';
@@ -152,12 +157,18 @@ static int serve_attach(struct worker *worker, const struct packet *packet)
 static int serve_leave(struct worker *worker, const struct packet *packet)
 {
     const struct pv_render_leave *message = &packet->body.leave;
+    int r;
 
     if (packet->size_bytes != sizeof(*message)) {
         return -EPROTO;
     }
-    send_done(worker, message->cookie,
-              pv_venus_context_leave(worker->context, message->resource_id), 0, -1);
+    r = pv_venus_context_leave(worker->context, message->resource_id);
+    if (r < 0 && r != -ENOENT) {
+        /* Pages may still show a range that the device is about to give to somebody else. Only the
+         * end of this process makes sure that they do not. */
+        return r;
+    }
+    send_done(worker, message->cookie, r, 0, -1);
     return 0;
 }
 
@@ -188,9 +199,9 @@ static int serve_submit(struct worker *worker, const struct packet *packet)
     if (packet->size_bytes < sizeof(*message)) {
         return -EPROTO;
     }
-    if (packet->fd >= 0) {
+    if (packet->fd >= 0 && packet->size_bytes == sizeof(*message)) {
         r = submit_from_fd(worker, packet->fd, message->size_bytes);
-    } else if (packet->size_bytes - sizeof(*message) == message->size_bytes) {
+    } else if (packet->fd < 0 && packet->size_bytes - sizeof(*message) == message->size_bytes) {
         pv_venus_context_submit(worker->context, packet->body.bytes + sizeof(*message),
                                 message->size_bytes);
     } else {

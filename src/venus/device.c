@@ -232,6 +232,21 @@ void pv_venus_vkDestroyDevice(struct pv_wire_decoder *wire, struct pv_wire_vkDes
     pv_venus_device_finish(device);
 }
 
+/* Whether the guest has that queue already: two objects of one queue would not share its lock. */
+static bool has_queue(struct pv_venus_device *device, VkQueue handle)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&device->lock);
+    for (const struct pv_venus_object *object = device->objects; object != NULL && !found;
+         object = object->next) {
+        found = object->base.type == VK_OBJECT_TYPE_QUEUE
+                && object->base.handle == (uint64_t)(uintptr_t)handle;
+    }
+    pthread_mutex_unlock(&device->lock);
+    return found;
+}
+
 void pv_venus_vkGetDeviceQueue2(struct pv_wire_decoder *wire,
                                 struct pv_wire_vkGetDeviceQueue2 *args)
 {
@@ -258,6 +273,10 @@ void pv_venus_vkGetDeviceQueue2(struct pv_wire_decoder *wire,
     device->table.GetDeviceQueue2(pv_venus_device_handle(device), args->pQueueInfo, &handle);
     if (handle == VK_NULL_HANDLE) {
         pv_base_fault_raise_detail(&wire->fault, PV_BASE_FAULT_RANGE, args->pQueueInfo->queueIndex);
+        return;
+    }
+    if (has_queue(device, handle)) {
+        pv_base_fault_raise_detail(&wire->fault, PV_BASE_FAULT_STATE, args->pQueueInfo->queueIndex);
         return;
     }
     queue = pv_venus_object_alloc(decoder, sizeof(*queue), *args->pQueue, VK_OBJECT_TYPE_QUEUE,

@@ -92,7 +92,7 @@ static VkResult allocate(struct pv_venus_device *device, struct pv_venus_memory 
     VkDeviceMemory handle;
     VkResult result;
 
-    if (rewrite->backing.kind == PV_VKHOST_MEMORY_NONE) {
+    if (rewrite->backing.kind == PV_VKHOST_MEMORY_NONE || info->allocationSize == 0) {
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
     if (rewrite->backing.kind == PV_VKHOST_MEMORY_IMPORT) {
@@ -117,6 +117,12 @@ static VkResult allocate(struct pv_venus_device *device, struct pv_venus_memory 
         return result;
     }
     memory->object.base.handle = (uint64_t)(uintptr_t)handle;
+    if (memory->pages != NULL) {
+        /* Pages that have become a blob outlive the guest's memory object. */
+        memory->pages->account = &device->context->memory_bytes;
+        memory->pages->charged_bytes = memory->charged_bytes;
+        memory->charged_bytes = 0;
+    }
     return VK_SUCCESS;
 }
 

@@ -12,7 +12,7 @@ struct pv_venus_memory {
     struct pv_venus_object object;
     struct pv_venus_pages *pages; /* with a reference; NULL: the driver's own memory */
     uint64_t size_bytes;          /* as the guest asked */
-    uint64_t charged_bytes;       /* counted against the context's memory_max_bytes */
+    uint64_t charged_bytes;       /* against memory_max_bytes; of pages: pages->charged_bytes */
     uint32_t host_index;          /* memory type of the driver */
     bool is_visible;              /* the guest may map it */
     bool is_exportable;           /* the guest may export it */

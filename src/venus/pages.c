@@ -90,6 +90,9 @@ void pv_venus_pages_unref(struct pv_venus_pages *pages)
     if (pages->owns_fd) {
         pv_os_fd_close(pages->fd);
     }
+    if (pages->account != NULL) {
+        (void)atomic_fetch_sub_explicit(pages->account, pages->charged_bytes, memory_order_relaxed);
+    }
     free(pages);
 }
 

@@ -31,6 +31,8 @@ struct pv_venus_pages {
     bool left;      /* private pages have been put under it */
     uint32_t resource_id; /* of the resource whose list holds it, 0 if none; resource lock */
     struct pv_venus_pages *next_of_resource;
+    atomic_uint_fast64_t *account; /* gets charged_bytes back when the pages go; NULL: none */
+    uint64_t charged_bytes;
 };
 
 /* Private zero pages. size_bytes: page multiple. Returns 0 or -errno; unref ends it. */

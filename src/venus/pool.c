@@ -153,7 +153,11 @@ void pv_venus_vkAllocateCommandBuffers(struct pv_wire_decoder *wire,
     const uint32_t count = args->pAllocateInfo->commandBufferCount;
     uint64_t *handles = child_handles(wire, count);
 
-    if (handles == NULL || pool == NULL) {
+    if (handles == NULL) {
+        return;
+    }
+    if (pool == NULL) {
+        pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_HANDLE);
         return;
     }
     args->ret = VK_ERROR_DEVICE_LOST;
@@ -179,7 +183,11 @@ void pv_venus_vkAllocateDescriptorSets(struct pv_wire_decoder *wire,
     const uint32_t count = args->pAllocateInfo->descriptorSetCount;
     uint64_t *handles = child_handles(wire, count);
 
-    if (handles == NULL || pool == NULL) {
+    if (handles == NULL) {
+        return;
+    }
+    if (pool == NULL) {
+        pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_HANDLE);
         return;
     }
     args->ret = VK_ERROR_DEVICE_LOST;

@@ -6,6 +6,8 @@
  */
 #include "venus/queue.h"
 
+#include <string.h>
+
 #include "venus/handlers.h"
 #include "venus/sync.h"
 #include "venus/timeline.h"
@@ -62,31 +64,54 @@ static bool keep_command_buffer(VkCommandBuffer decoded)
 /* All arrays below are decoded copies in the arena: writing them through const types is fine. */
 #define WRITABLE(type, pointer) ((type *)(uintptr_t)(pointer))
 
-static void filter_waits(VkSubmitInfo *submit)
+/* Arrays of plain numbers are still in the stream, which is not ours to write: a copy that is. */
+static uint32_t *numbers_copy(struct pv_wire_decoder *wire, const uint32_t *numbers, uint32_t count)
+{
+    uint32_t *copy = pv_base_arena_alloc(&wire->arena, sizeof(*copy) * count);
+
+    if (copy == NULL) {
+        pv_base_fault_raise_detail(&wire->fault, PV_BASE_FAULT_MEMORY, count);
+        return NULL;
+    }
+    return memcpy(copy, numbers, sizeof(*copy) * count);
+}
+
+static void filter_waits(struct pv_wire_decoder *wire, VkSubmitInfo *submit)
 {
     const VkTimelineSemaphoreSubmitInfo *values =
         pv_vkhost_chain_find(submit, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
     const VkDeviceGroupSubmitInfo *group =
         pv_vkhost_chain_find(submit, VK_STRUCTURE_TYPE_DEVICE_GROUP_SUBMIT_INFO);
-    const bool has_values =
-        values != NULL && values->waitSemaphoreValueCount >= submit->waitSemaphoreCount;
+    const bool has_values = values != NULL && values->pWaitSemaphoreValues != NULL
+                            && values->waitSemaphoreValueCount >= submit->waitSemaphoreCount;
     const bool has_group = group != NULL && group->waitSemaphoreCount >= submit->waitSemaphoreCount;
+    uint32_t *stages = NULL;
+    uint32_t *indices = NULL;
     uint32_t kept = 0;
 
+    if (submit->waitSemaphoreCount == 0) {
+        return;
+    }
+    stages = numbers_copy(wire, submit->pWaitDstStageMask, submit->waitSemaphoreCount);
+    if (has_group) {
+        indices =
+            numbers_copy(wire, group->pWaitSemaphoreDeviceIndices, submit->waitSemaphoreCount);
+    }
+    if (stages == NULL || (has_group && indices == NULL)) {
+        return;
+    }
     for (uint32_t i = 0; i < submit->waitSemaphoreCount; i++) {
         if (!keep_wait(submit->pWaitSemaphores[i])) {
             continue;
         }
         WRITABLE(VkSemaphore, submit->pWaitSemaphores)[kept] = submit->pWaitSemaphores[i];
-        WRITABLE(VkPipelineStageFlags, submit->pWaitDstStageMask)
-        [kept] = submit->pWaitDstStageMask[i];
+        stages[kept] = stages[i];
         if (has_values) {
             WRITABLE(uint64_t, values->pWaitSemaphoreValues)
             [kept] = values->pWaitSemaphoreValues[i];
         }
         if (has_group) {
-            WRITABLE(uint32_t, group->pWaitSemaphoreDeviceIndices)
-            [kept] = group->pWaitSemaphoreDeviceIndices[i];
+            indices[kept] = indices[i];
         }
         kept++;
     }
@@ -95,7 +120,9 @@ static void filter_waits(VkSubmitInfo *submit)
     }
     if (has_group) {
         WRITABLE(VkDeviceGroupSubmitInfo, group)->waitSemaphoreCount = kept;
+        WRITABLE(VkDeviceGroupSubmitInfo, group)->pWaitSemaphoreDeviceIndices = indices;
     }
+    submit->pWaitDstStageMask = stages;
     submit->waitSemaphoreCount = kept;
 }
 
@@ -103,8 +130,8 @@ static void filter_signals(VkSubmitInfo *submit, struct pv_venus_queue *queue)
 {
     const VkTimelineSemaphoreSubmitInfo *values =
         pv_vkhost_chain_find(submit, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
-    const bool has_values =
-        values != NULL && values->signalSemaphoreValueCount >= submit->signalSemaphoreCount;
+    const bool has_values = values != NULL && values->pSignalSemaphoreValues != NULL
+                            && values->signalSemaphoreValueCount >= submit->signalSemaphoreCount;
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < submit->signalSemaphoreCount; i++) {
@@ -137,17 +164,37 @@ static void filter_command_buffers(VkSubmitInfo *submit)
     submit->commandBufferCount = kept;
 }
 
+/* A count of values without the values: a driver would read them. */
+static bool values_are_there(struct pv_wire_decoder *wire, const VkSubmitInfo *submit)
+{
+    const VkTimelineSemaphoreSubmitInfo *values =
+        pv_vkhost_chain_find(submit, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
+
+    if (values != NULL
+        && ((values->waitSemaphoreValueCount > 0 && values->pWaitSemaphoreValues == NULL)
+            || (values->signalSemaphoreValueCount > 0 && values->pSignalSemaphoreValues == NULL))) {
+        pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_POINTER);
+        return false;
+    }
+    return true;
+}
+
 void pv_venus_vkQueueSubmit(struct pv_wire_decoder *wire, struct pv_wire_vkQueueSubmit *args)
 {
     struct pv_venus_queue *queue = queue_of(args->queue);
 
-    (void)wire;
     for (uint32_t i = 0; i < args->submitCount; i++) {
         VkSubmitInfo *submit = WRITABLE(VkSubmitInfo, &args->pSubmits[i]);
 
-        filter_waits(submit);
+        if (!values_are_there(wire, submit)) {
+            return;
+        }
+        filter_waits(wire, submit);
         filter_command_buffers(submit);
         filter_signals(submit, queue);
+    }
+    if (pv_base_fault_is_raised(&wire->fault)) {
+        return;
     }
     pv_wire_unwrap_vkQueueSubmit(args);
     pthread_mutex_lock(&queue->lock);

@@ -242,8 +242,8 @@ static int import_locked(struct pv_venus_context *context, uint32_t resource_id,
         return -EINVAL;
     }
     r = pv_venus_pages_create_mapping(resource->fd, resource->offset_bytes,
-                                      (size_t)resource->size_bytes, resource->in_window, false,
-                                      ret_pages);
+                                      (size_t)resource->size_bytes, resource->in_window,
+                                      !resource->in_window, ret_pages);
     if (r == 0) {
         link_mapping(resource, *ret_pages);
     }

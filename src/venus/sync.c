@@ -129,10 +129,22 @@ static VkResult fence_exchange_locked(struct pv_venus_fence *fence)
 {
     struct pv_venus_device *device = fence->object.device;
     const VkFenceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
+    const VkFence pending = (VkFence)(uintptr_t)fence->object.base.handle;
     VkFence *retired;
     VkFence fresh;
     VkResult result;
 
+    /* A program that exports one fence per frame does this for ever: take one that is through. */
+    for (uint32_t i = 0; i < fence->retired_count; i++) {
+        const VkFence old = fence->retired[i];
+
+        if (device->table.GetFenceStatus(pv_venus_device_handle(device), old) == VK_SUCCESS
+            && device->table.ResetFences(pv_venus_device_handle(device), 1, &old) == VK_SUCCESS) {
+            fence->retired[i] = pending;
+            fence->object.base.handle = (uint64_t)(uintptr_t)old;
+            return VK_SUCCESS;
+        }
+    }
     if (fence->retired_count >= RETIRED_MAX) {
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     }
@@ -143,7 +155,7 @@ static VkResult fence_exchange_locked(struct pv_venus_fence *fence)
     fence->retired = retired;
     result = device->table.CreateFence(pv_venus_device_handle(device), &info, NULL, &fresh);
     if (result == VK_SUCCESS) {
-        fence->retired[fence->retired_count++] = (VkFence)(uintptr_t)fence->object.base.handle;
+        fence->retired[fence->retired_count++] = pending;
         fence->object.base.handle = (uint64_t)(uintptr_t)fresh;
     }
     return result;
