@@ -37,6 +37,7 @@ int pv_venus_context_create(const struct pv_venus_context_options *options,
     context->memory_max_bytes = options->memory_max_bytes;
     context->events = options->events;
     context->events_user = options->events_user;
+    context->get_instance_proc_addr = options->get_instance_proc_addr;
     context->trace = pv_base_log_is_on(options->log, "venus.command", PV_BASE_LOG_DEBUG);
     (void)pthread_mutex_init(&context->remove_lock, NULL);
     (void)pthread_mutex_init(&context->lock, NULL);

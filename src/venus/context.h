@@ -24,6 +24,7 @@
 #include "base/compiler.h"
 #include "base/log.h"
 
+struct VkInstance_T;
 struct pv_venus_context;
 
 /* How host-visible memory reaches the program that maps it. */
@@ -54,6 +55,8 @@ struct pv_venus_context_options {
     uint64_t memory_max_bytes; /* host memory that allocations of this context may take */
     const struct pv_venus_context_events *events; /* borrowed */
     void *events_user;
+    /* A host driver that is here already (PFN_vkGetInstanceProcAddr); NULL: the host's loader. */
+    void (*(*get_instance_proc_addr)(struct VkInstance_T *instance, const char *name))(void);
 };
 
 struct pv_venus_exported {

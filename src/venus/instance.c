@@ -42,6 +42,14 @@ static void instance_free(struct pv_venus_instance *instance)
     free(instance);
 }
 
+static int open_loader(const struct pv_venus_context *context, struct pv_vkhost_loader *ret_loader,
+                       char ret_reason[256])
+{
+    return context->get_instance_proc_addr != NULL
+               ? pv_vkhost_loader_init(context->get_instance_proc_addr, ret_loader)
+               : pv_vkhost_loader_open(NULL, ret_loader, ret_reason);
+}
+
 void pv_venus_vkCreateInstance(struct pv_wire_decoder *wire, struct pv_wire_vkCreateInstance *args)
 {
     struct pv_venus_decoder *decoder = pv_venus_decoder_of(wire);
@@ -64,7 +72,7 @@ void pv_venus_vkCreateInstance(struct pv_wire_decoder *wire, struct pv_wire_vkCr
     }
     (void)pthread_mutex_init(&instance->lock, NULL);
     args->ret = VK_ERROR_INITIALIZATION_FAILED;
-    if (pv_vkhost_loader_open(NULL, &instance->loader, reason) == 0) {
+    if (open_loader(context, &instance->loader, reason) == 0) {
         args->ret = pv_vkhost_instance_create(
             &instance->loader, app != NULL ? app->apiVersion : VK_API_VERSION_1_1,
             app != NULL ? app->pApplicationName : NULL, NULL, 0, &instance->host);

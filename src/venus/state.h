@@ -81,6 +81,7 @@ struct pv_venus_context {
     uint64_t window_size_bytes;
     const struct pv_venus_context_events *events;
     void *events_user;
+    void (*(*get_instance_proc_addr)(struct VkInstance_T *instance, const char *name))(void);
 
     struct pv_base_id_table *objects;
     atomic_bool lost;

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A host driver with a memory: every handle is an object that it knows, so that a handle used after
+ * its end, destroyed twice, or given to another device is counted as misuse. Physical devices and
+ * what the probe asks come from fake_vulkan.h with lavapipe's profile.
+ *
+ * Threads: any, as a driver's; reset while nobody uses it.
+ */
+#ifndef PV_TESTS_FAKE_DRIVER_H
+#define PV_TESTS_FAKE_DRIVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vulkan/vulkan_core.h>
+
+#define FAKE_DRIVER_LIST_MAX 8
+
+/* The last vkQueueSubmit that had a batch; handles are the driver's. */
+struct fake_driver_submit {
+    uint32_t wait_count;
+    uint32_t signal_count;
+    uint32_t command_buffer_count;
+    uint64_t wait_values[FAKE_DRIVER_LIST_MAX];
+    uint32_t stages[FAKE_DRIVER_LIST_MAX];
+};
+
+/* No objects, no failures, fences signal as soon as they are submitted. */
+void fake_driver_reset(void);
+
+/* Frees what the tests have left; returns how many objects were still alive. */
+unsigned fake_driver_finish(void);
+
+/* Objects of a type that exist now. */
+unsigned fake_driver_live(VkObjectType type);
+
+/* Calls with a handle that was dead, of another type, or of another device. */
+unsigned fake_driver_misuses(void);
+
+/* The next call of a function ("vkCreateBuffer") returns result instead of doing anything. */
+void fake_driver_fail_next(const char *function, VkResult result);
+
+/* From now on submitted fences wait for fake_driver_signal. */
+void fake_driver_hold_fences(void);
+
+/* Signal the oldest held fences, at most count; returns how many there were. */
+unsigned fake_driver_signal(unsigned count);
+
+/* Submitted fences that are not signalled. */
+unsigned fake_driver_held(void);
+
+struct fake_driver_submit fake_driver_last_submit(void);
+
+/* The pages behind the newest live memory object that was imported; NULL: none. */
+void *fake_driver_last_import(void);
+
+/* For pv_venus_context_options.get_instance_proc_addr. */
+PFN_vkVoidFunction VKAPI_CALL fake_driver_entry(VkInstance instance, const char *name);
+
+#endif
