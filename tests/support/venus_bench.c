@@ -215,9 +215,11 @@ void venus_ring_init(struct venus_ring *ring, struct venus_bench *bench, size_t 
 
 void venus_ring_finish(struct venus_ring *ring)
 {
-    ring->bench->stream.size_bytes = 0;
-    venus_destroy_ring(&ring->bench->stream, ring->id);
-    venus_bench_submit(ring->bench, &ring->bench->stream);
+    if (ring->bench->context != NULL) {
+        ring->bench->stream.size_bytes = 0;
+        venus_destroy_ring(&ring->bench->stream, ring->id);
+        venus_bench_submit(ring->bench, &ring->bench->stream);
+    }
     pv_os_shm_unmap(ring->memory, ring->memory_bytes);
 }
 
