@@ -43,6 +43,7 @@ struct pv_gpu_context {
     struct pv_render_outbox outbox;
     struct pv_render_ledger ledger;
     bool lost;
+    bool reset;  /* its socket has told of its end, and may still hold packets */
     bool unsent; /* a packet could not be sent: nothing may follow it */
     bool destroyed;
     uint32_t depth;
@@ -302,6 +303,12 @@ static void receive_packets(struct pv_gpu_context *context)
         if (received == -EAGAIN) {
             return;
         }
+        if (received == -ECONNRESET && !context->reset) {
+            /* It has died with requests unread, which the kernel tells before it hands out what was
+             * said before: where its rings are, for one. */
+            context->reset = true;
+            continue;
+        }
         if (received <= 0 && received != -EMSGSIZE) {
             context_lose_to_exit(context);
             return;
@@ -333,7 +340,9 @@ static void on_socket(void *user, uint32_t events)
 
     enter(context);
     if ((events & PV_OS_LOOP_WRITE) != 0 && pv_render_outbox_flush(&context->outbox) < 0) {
-        context_lose_to_exit(context);
+        /* It is gone. What it has said before is still to be read, and ends in that news. */
+        pv_render_outbox_finish(&context->outbox);
+        events |= PV_OS_LOOP_HUP;
     }
     if ((events & (PV_OS_LOOP_READ | PV_OS_LOOP_HUP)) != 0) {
         receive_packets(context);

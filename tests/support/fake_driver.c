@@ -434,8 +434,10 @@ static VkResult VKAPI_CALL allocate_memory(VkDevice device, const VkMemoryAlloca
 
     (void)allocator;
     if (object != NULL) {
+        pthread_mutex_lock(&driver.lock);
         object->size_bytes = info->allocationSize;
         object->pages = import != NULL ? import->pHostPointer : NULL;
+        pthread_mutex_unlock(&driver.lock);
         *memory = TO(VkDeviceMemory, object);
     }
     return result;
