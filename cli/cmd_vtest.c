@@ -16,6 +16,7 @@
 #include "cli/numbers.h"
 #include "cli/host_programs.h"
 #include "cli/usage.h"
+#include "os/fd.h"
 #include "os/loop.h"
 #include "os/process.h"
 #include "render/context.h"
@@ -250,12 +251,16 @@ static int start_server(struct vtest *vtest, const struct vtest_options *options
     return r;
 }
 
+/* Open files, ours and each worker's: clients' shared memory here, their allocations there. */
+#define FD_MAX 65536u
+
 static int serve(struct vtest *vtest, const struct vtest_options *options, const char *renderer)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     uint32_t capset[PV_CLI_CAPSET_WORDS];
     int r;
 
+    pv_os_fd_limit_raise(FD_MAX);
     pv_cli_capset_fill(capset);
     r = pv_os_loop_create(&vtest->loop);
     if (r == 0) {

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli/capset.h"
@@ -24,6 +23,7 @@
 #include "gpu/device.h"
 #include "gpu/limits.h"
 #include "gpu/protocol.h"
+#include "os/fd.h"
 #include "os/loop.h"
 #include "os/process.h"
 #include "os/shm.h"
@@ -185,18 +185,6 @@ static void on_signal(void *user, uint32_t events)
     (void)events;
     while (pv_os_signals_next(gpu->signals_fd) > 0) {
         pv_os_loop_stop(gpu->loop);
-    }
-}
-
-/* What a guest may make us open, all at once, must not run us out of descriptors. */
-static void raise_fd_limit(void)
-{
-    const rlim_t wanted = PV_GPU_RESOURCE_FD_MAX + OTHER_FD_MAX;
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted) {
-        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
 }
 
@@ -399,7 +387,8 @@ int main(int argc, char **argv)
         return PV_CLI_FAILED;
     }
     pv_cli_host_driver_choose();
-    raise_fd_limit();
+    /* What a guest may make us open, all at once, must not run us out of descriptors. */
+    pv_os_fd_limit_raise(PV_GPU_RESOURCE_FD_MAX + OTHER_FD_MAX);
     r = start(&gpu, &options, renderer);
     if (r == 0) {
         r = pv_os_loop_run(gpu.loop);

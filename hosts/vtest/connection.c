@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/checked.h"
+#include "base/id_table.h"
 #include "os/shm.h"
 #include "os/socket.h"
 #include "vtest/outgoing.h"
@@ -33,6 +34,14 @@ struct fence {
     struct pv_vtest_sync_target targets[];
 };
 
+/* A resource that the client has been given. */
+struct resource {
+    struct pv_base_object object;
+    bool is_shmem; /* the server holds its descriptor */
+    struct resource *previous;
+    struct resource *next;
+};
+
 struct pv_vtest_connection {
     struct pv_vtest_connection_options options;
     int fd;
@@ -44,7 +53,10 @@ struct pv_vtest_connection {
     bool has_renderer;
     uint32_t version;
     uint32_t next_resource_id;
+    struct pv_base_id_table *resources; /* those that exist */
+    struct resource *resource_list;
     uint32_t resource_count;
+    uint32_t shmem_count;
     uint64_t next_fence_id;
     struct fence *fences;
     uint32_t fence_sync_count; /* of all fences */
@@ -75,6 +87,63 @@ static int reply(struct pv_vtest_connection *connection, uint32_t command, const
 }
 
 /* ---- blobs ---- */
+
+/* A new resource under connection->next_resource_id. Returns 0, -ENOSPC or -ENOMEM. */
+static int resource_add(struct pv_vtest_connection *connection, bool is_shmem)
+{
+    struct resource *resource;
+    int r;
+
+    if (connection->resource_count >= PV_VTEST_RESOURCE_MAX
+        || (is_shmem && connection->shmem_count >= PV_VTEST_SHMEM_MAX)
+        || connection->next_resource_id == UINT32_MAX) {
+        return -ENOSPC;
+    }
+    resource = calloc(1, sizeof(*resource));
+    if (resource == NULL) {
+        return -ENOMEM;
+    }
+    resource->object.id = connection->next_resource_id;
+    resource->is_shmem = is_shmem;
+    r = pv_base_id_table_add(connection->resources, &resource->object);
+    if (r < 0) {
+        free(resource);
+        return r;
+    }
+    resource->next = connection->resource_list;
+    if (resource->next != NULL) {
+        resource->next->previous = resource;
+    }
+    connection->resource_list = resource;
+    connection->next_resource_id++;
+    connection->resource_count++;
+    connection->shmem_count += is_shmem;
+    return 0;
+}
+
+/* Returns whether there was one. */
+static bool resource_remove(struct pv_vtest_connection *connection, uint32_t id)
+{
+    struct pv_base_object *object = pv_base_id_table_remove(connection->resources, id);
+    struct resource *resource;
+
+    if (object == NULL) {
+        return false;
+    }
+    resource = PV_CONTAINER_OF(object, struct resource, object);
+    if (resource->previous != NULL) {
+        resource->previous->next = resource->next;
+    } else {
+        connection->resource_list = resource->next;
+    }
+    if (resource->next != NULL) {
+        resource->next->previous = resource->previous;
+    }
+    connection->resource_count--;
+    connection->shmem_count -= resource->is_shmem;
+    free(resource);
+    return true;
+}
 
 static int blob_reply(struct pv_vtest_connection *connection, uint32_t resource_id, int fd)
 {
@@ -132,11 +201,10 @@ static int serve_create_blob(struct pv_vtest_connection *connection, const struc
         || size_bytes == 0 || size_bytes > PV_VTEST_BLOB_MAX_BYTES) {
         return -EPROTO;
     }
-    if (connection->resource_count >= PV_VTEST_RESOURCE_MAX) {
-        return -ENOSPC;
+    r = resource_add(connection, blob_id == 0);
+    if (r < 0) {
+        return r;
     }
-    connection->resource_count++;
-    connection->next_resource_id++;
     if (blob_id == 0) {
         return words[1] == PV_VTEST_BLOB_FLAG_MAPPABLE
                    ? create_shmem(connection, resource_id, size_bytes)
@@ -160,8 +228,8 @@ static int serve_unref(struct pv_vtest_connection *connection, const struct mess
     if (message->word_count != 1 || connection->context == NULL) {
         return -EPROTO;
     }
-    if (connection->resource_count > 0) {
-        connection->resource_count--;
+    if (!resource_remove(connection, message->words[0])) {
+        return 0; /* nothing to give up */
     }
     /* No reply follows; the outcome only matters for windows, which vtest has none of. */
     r = connection->options.contexts->leave(connection->context, message->words[0], 0);
@@ -648,10 +716,14 @@ int pv_vtest_connection_create(const struct pv_vtest_connection_options *options
     pv_vtest_outgoing_init(&connection->outgoing, fd);
     r = pv_vtest_syncs_create(&connection->syncs);
     if (r == 0) {
+        r = pv_base_id_table_create(&connection->resources);
+    }
+    if (r == 0) {
         r = pv_os_loop_add(options->loop, fd, PV_OS_LOOP_READ, on_socket, connection,
                            &connection->source);
     }
     if (r < 0) {
+        pv_base_id_table_destroy(connection->resources);
         pv_vtest_syncs_destroy(connection->syncs);
         free(connection);
         return r;
@@ -676,6 +748,10 @@ void pv_vtest_connection_destroy(struct pv_vtest_connection *connection)
         connection->fences = fence->next;
         free(fence);
     }
+    while (connection->resource_list != NULL) {
+        (void)resource_remove(connection, (uint32_t)connection->resource_list->object.id);
+    }
+    pv_base_id_table_destroy(connection->resources);
     pv_vtest_outgoing_finish(&connection->outgoing);
     pv_vtest_syncs_destroy(connection->syncs);
     close(connection->fd);

@@ -40,6 +40,9 @@ struct pv_vtest_connection_options {
 #define PV_VTEST_MESSAGE_MAX_BYTES ((size_t)4 << 20)
 /* Resources of one client. */
 #define PV_VTEST_RESOURCE_MAX 65536u
+/* Those of them whose descriptor the server keeps: rings, replies, streams. Mesa makes some dozens.
+ */
+#define PV_VTEST_SHMEM_MAX 1024u
 /* Counters that fences of one client are to write. */
 #define PV_VTEST_FENCE_SYNCS_MAX (1u << 20)
 /* A blob: as much as one allocation may have. */

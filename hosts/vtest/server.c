@@ -22,6 +22,7 @@ struct pv_vtest_server {
     char *path;
     int fd;
     struct pv_os_source *source;
+    struct pv_os_timer *pause; /* accepting again, after there were no descriptors */
     struct client *clients;
     uint32_t client_count;
     uint32_t next_id;
@@ -76,6 +77,16 @@ static int add_client(struct pv_vtest_server *server, int fd)
     return 0;
 }
 
+/* How long nobody is accepted when there are no descriptors. */
+#define PAUSE_NS UINT64_C(100000000)
+
+static void on_pause_over(void *user)
+{
+    struct pv_vtest_server *server = user;
+
+    pv_os_source_set_events(server->source, PV_OS_LOOP_READ);
+}
+
 static void on_listen(void *user, uint32_t events)
 {
     struct pv_vtest_server *server = user;
@@ -88,6 +99,11 @@ static void on_listen(void *user, uint32_t events)
         if (r < 0) {
             close(fd);
         }
+    }
+    if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS) {
+        /* The client stays in the queue, so the socket stays readable: look again later. */
+        pv_os_source_set_events(server->source, 0);
+        pv_os_timer_set(server->pause, PAUSE_NS);
     }
     if (r < 0 && r != -EAGAIN && r != -ECONNABORTED) {
         pv_base_log_guest(server->options.log, "vtest.server", PV_BASE_LOG_WARN,
@@ -120,6 +136,9 @@ int pv_vtest_server_create(const struct pv_vtest_server_options *options,
         r = pv_os_fd_set_nonblocking(server->fd, true);
     }
     if (r == 0) {
+        r = pv_os_timer_create(options->loop, on_pause_over, server, &server->pause);
+    }
+    if (r == 0) {
         r = pv_os_loop_add(options->loop, server->fd, PV_OS_LOOP_READ, on_listen, server,
                            &server->source);
     }
@@ -140,6 +159,7 @@ void pv_vtest_server_destroy(struct pv_vtest_server *server)
         on_closed(server, server->clients->connection);
     }
     pv_os_source_remove(server->source);
+    pv_os_timer_destroy(server->pause);
     if (server->path != NULL) {
         (void)unlink(server->path);
         free(server->path);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 int pv_os_fd_duplicate(int fd)
@@ -34,4 +35,14 @@ ssize_t pv_os_fd_write_start(int fd, const void *bytes, size_t size_bytes)
     const ssize_t written = pwrite(fd, bytes, size_bytes, 0);
 
     return written < 0 ? -errno : written;
+}
+
+void pv_os_fd_limit_raise(uint64_t wanted)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted) {
+        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : (rlim_t)wanted;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }

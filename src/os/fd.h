@@ -26,4 +26,7 @@ ssize_t pv_os_fd_read_start(int fd, void *ret_bytes, size_t size_bytes);
 /* Write to the start of a file likewise. Returns bytes, fewer when the file is full, or -errno. */
 ssize_t pv_os_fd_write_start(int fd, const void *bytes, size_t size_bytes);
 
+/* Let this process and those that it starts open at least `wanted` files, or as many as it may. */
+void pv_os_fd_limit_raise(uint64_t wanted);
+
 #endif

@@ -279,6 +279,9 @@ class Ring:
         self.worker = worker
         self.resource, fd = worker.attach(pages * PAGE)
         self.memory = mmap.mmap(fd, pages * PAGE)
+        # Native 32-bit items are read and written at once, as the other side's atomics need it;
+        # struct goes byte by byte.
+        self.words = memoryview(self.memory).cast("I")
         self.layout = {**LAYOUT, "resource": self.resource, **layout}
         self.reply_at = pages * PAGE // 2
         self.reply_size = pages * PAGE - self.reply_at
@@ -292,11 +295,10 @@ class Ring:
             assert fields[1:4] == (self.resource, self.layout["offset"] + self.layout["status"], 1)
 
     def word(self, name):
-        return struct.unpack_from("<I", self.memory, self.layout["offset"] + self.layout[name])[0]
+        return self.words[(self.layout["offset"] + self.layout[name]) // 4]
 
     def set_word(self, name, value):
-        struct.pack_into("<I", self.memory, self.layout["offset"] + self.layout[name],
-                         value & 0xFFFFFFFF)
+        self.words[(self.layout["offset"] + self.layout[name]) // 4] = value & 0xFFFFFFFF
 
     def status(self):
         return self.word("status")

@@ -166,7 +166,7 @@ static void test_a_signalled_fence_is_reset(void **state)
 
 /* ---- semaphores ---- */
 
-/* "Imported and already signalled": the next wait on it is taken out, with all that belongs to it. */
+/* "Imported and already signalled": the next wait on it is taken out, with its stage and value. */
 static void test_imported_waits_are_taken_out(void **state)
 {
     const struct venus_submit one = {
@@ -201,7 +201,11 @@ static void test_imported_waits_are_taken_out(void **state)
 static void test_poisoned_parts_are_taken_out(void **state)
 {
     const struct venus_submit one = {
-        .wait_count = 2, .waits = {20, 21}, .stages = {1, 2}, .signal_count = 2, .signals = {20, 21},
+        .wait_count = 2,
+        .waits = {20, 21},
+        .stages = {1, 2},
+        .signal_count = 2,
+        .signals = {20, 21},
     };
     struct fake_driver_submit seen;
 
@@ -248,7 +252,10 @@ static void test_a_wait_of_the_guests_own(void **state)
 static void test_values_that_are_missing(void **state)
 {
     const struct venus_submit one = {
-        .wait_count = 2, .waits = {20, 20}, .value_count = 2, .values_missing = true,
+        .wait_count = 2,
+        .waits = {20, 20},
+        .value_count = 2,
+        .values_missing = true,
     };
 
     (void)state;
