@@ -10,7 +10,7 @@
 #include "cli/commands.h"
 #include "cli/numbers.h"
 #include "os/loop.h"
-#include "os/process.h"
+#include "os/signals.h"
 #include "os/socket.h"
 #include "cli/places.h"
 #include "cli/terminal.h"
@@ -25,7 +25,6 @@ struct exec {
     struct pv_os_loop *loop;
     struct pv_vm_session *session;
     struct pv_cli_terminal terminal;
-    int signals_fd;
     bool has_timed_out;
     unsigned int signal_count;
     int signal_number; /* that made us leave; 0: none */
@@ -86,22 +85,18 @@ static void send_size(struct exec *exec)
     }
 }
 
-static void on_signal(void *user, uint32_t events)
+static void on_signal(void *user, int number)
 {
     struct exec *exec = user;
-    int number;
 
-    (void)events;
-    while ((number = pv_os_signals_next(exec->signals_fd)) > 0) {
-        if (number == SIGWINCH) {
-            send_size(exec);
-        } else if (exec->signal_count++ == 0) {
-            pv_vm_session_signal(exec->session, number);
-        } else {
-            /* The command, or the guest, does not care: leave, which kills the command. */
-            exec->signal_number = number;
-            pv_os_loop_stop(exec->loop);
-        }
+    if (number == SIGWINCH) {
+        send_size(exec);
+    } else if (exec->signal_count++ == 0) {
+        pv_vm_session_signal(exec->session, number);
+    } else {
+        /* The command, or the guest, does not care: leave, which kills the command. */
+        exec->signal_number = number;
+        pv_os_loop_stop(exec->loop);
     }
 }
 
@@ -197,14 +192,11 @@ static int connect_agent(const struct exec_options *options)
 static int serve(const struct exec_options *options, struct exec *exec)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH};
-    struct pv_os_source *signals_source = NULL;
+    struct pv_os_signals *watch = NULL;
     struct pv_os_timer *timeout = NULL;
-    int r = pv_os_signals_open(signals, PV_ARRAY_LEN(signals), &exec->signals_fd);
+    int r =
+        pv_os_signals_watch(exec->loop, signals, PV_ARRAY_LEN(signals), on_signal, exec, &watch);
 
-    if (r == 0) {
-        r = pv_os_loop_add(exec->loop, exec->signals_fd, PV_OS_LOOP_READ, on_signal, exec,
-                           &signals_source);
-    }
     if (r == 0) {
         r = pv_os_timer_create(exec->loop, on_timeout, exec, &timeout);
     }
@@ -220,7 +212,7 @@ static int serve(const struct exec_options *options, struct exec *exec)
         pv_cli_terminal_leave(&exec->terminal);
     }
     pv_os_timer_destroy(timeout);
-    pv_os_source_remove(signals_source);
+    pv_os_signals_destroy(watch);
     return r;
 }
 
@@ -245,7 +237,7 @@ static int conclude(const struct exec_options *options, const struct exec *exec)
 int pv_cli_exec(int argc, char **argv)
 {
     struct exec_options options = {0};
-    struct exec exec = {.signals_fd = -1};
+    struct exec exec = {0};
     struct pv_vm_session_options session = {
         .input_fd = STDIN_FILENO,
         .output_fd = STDOUT_FILENO,
@@ -280,9 +272,6 @@ int pv_cli_exec(int argc, char **argv)
     }
     pv_vm_session_destroy(exec.session);
     pv_os_loop_destroy(exec.loop);
-    if (exec.signals_fd >= 0) {
-        close(exec.signals_fd);
-    }
     if (r != 0) {
         fprintf(stderr, "pearvisor: the command cannot be run: %s\n", strerror(-r));
         return PV_CLI_FAILED;

@@ -11,14 +11,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/backend_options.h"
 #include "cli/capset.h"
 #include "cli/commands.h"
-#include "cli/numbers.h"
 #include "cli/host_programs.h"
+#include "cli/options.h"
 #include "cli/usage.h"
 #include "os/fd.h"
 #include "os/loop.h"
 #include "os/process.h"
+#include "os/signals.h"
 #include "render/context.h"
 #include "vtest/server.h"
 
@@ -28,9 +30,7 @@
 struct vtest_options {
     const char *socket;     /* NULL: a private one */
     const char *client_icd; /* NULL: look for it; then whatever the loader finds */
-    const char *renderer;
-    const char *log;
-    uint64_t memory_max_bytes;
+    struct pv_cli_backend backend;
     char **command;
 };
 
@@ -41,73 +41,43 @@ struct vtest {
     struct pv_vtest_server *server;
     struct pv_os_process child;
     struct pv_os_source *child_source;
-    struct pv_os_source *signals_source;
-    int signals_fd;
+    struct pv_os_signals *signals;
     char directory[PATH_BYTES];
     char socket[PATH_BYTES];
     int status;
 };
 
-static void print_help(FILE *file)
-{
-    (void)fprintf(
-        file,
-        "usage: pearvisor vtest [OPTIONS] [--] [COMMAND...]\n\n"
-        "Serves Vulkan to programs of this machine that use Mesa's Venus driver in vtest mode.\n"
-        "With COMMAND: runs it so connected, and returns its exit status. Without: serves until\n"
-        "interrupted.\n\n"
-        "  --socket PATH       listen here (default: a private path, or /tmp/.virgl_test without\n"
-        "                      COMMAND)\n"
-        "  --client-icd FILE   the Venus driver's ICD file for COMMAND (default: the system's)\n"
-        "  --memory-limit SIZE memory that one program may allocate (default 64G)\n"
-        "  --renderer PATH     the render worker (default: beside this program)\n"
-        "  --log SPEC          topics and levels, such as venus=debug,render=info\n");
-}
+static const char help[] =
+    "usage: pearvisor vtest [OPTIONS] [--] [COMMAND...]\n\n"
+    "Serves Vulkan to programs of this machine that use Mesa's Venus driver in vtest mode.\n"
+    "With COMMAND: runs it so connected, and returns its exit status. Without: serves until\n"
+    "interrupted.\n";
+
+static const struct pv_cli_option rows[] = {
+    {.name = "socket",
+     .value = "PATH",
+     .help = "listen here (default: a private path, or /tmp/.virgl_test\nwithout COMMAND)",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct vtest_options, socket)},
+    {.name = "client-icd",
+     .value = "FILE",
+     .help = "the Venus driver's ICD file for COMMAND (default: the\nsystem's)",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct vtest_options, client_icd)},
+};
 
 /* Returns 0, or an exit status to leave with; -1 for "leave with success". */
 static int parse(int argc, char **argv, struct vtest_options *ret)
 {
-    static const struct option options[] = {
-        {"socket", required_argument, NULL, 's'},
-        {"client-icd", required_argument, NULL, 'i'},
-        {"renderer", required_argument, NULL, 'r'},
-        {"log", required_argument, NULL, 'l'},
-        {"memory-limit", required_argument, NULL, 'm'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+    const struct pv_cli_option_group groups[] = {
+        {rows, PV_ARRAY_LEN(rows), ret},
+        pv_cli_backend_options(&ret->backend),
+        PV_CLI_OPTION_GROUPS_END,
     };
-    bool good = true;
-    int option;
+    const int r = pv_cli_options_parse(argc, argv, groups, help);
 
-    while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
-        switch (option) {
-        case 's':
-            ret->socket = optarg;
-            break;
-        case 'i':
-            ret->client_icd = optarg;
-            break;
-        case 'r':
-            ret->renderer = optarg;
-            break;
-        case 'l':
-            ret->log = optarg;
-            break;
-        case 'm':
-            good = pv_cli_size("--memory-limit", optarg, UINT64_C(1) << 20, UINT64_C(1) << 46,
-                               &ret->memory_max_bytes)
-                   && good;
-            break;
-        case 'h':
-            print_help(stdout);
-            return -1;
-        default:
-            good = false;
-            break;
-        }
-    }
     ret->command = argv + optind;
-    return good ? 0 : PV_CLI_USAGE;
+    return r;
 }
 
 static void on_child(void *user, uint32_t events)
@@ -125,19 +95,15 @@ static void on_child(void *user, uint32_t events)
 }
 
 /* The first signal goes to the command; we follow when it ends. Without a command we leave. */
-static void on_signal(void *user, uint32_t events)
+static void on_signal(void *user, int number)
 {
     struct vtest *vtest = user;
-    int number;
 
-    (void)events;
-    while ((number = pv_os_signals_next(vtest->signals_fd)) > 0) {
-        if (vtest->child.pid > 0) {
-            pv_os_process_signal(&vtest->child, number);
-        } else {
-            vtest->status = 128 + number;
-            pv_os_loop_stop(vtest->loop);
-        }
+    if (vtest->child.pid > 0) {
+        pv_os_process_signal(&vtest->child, number);
+    } else {
+        vtest->status = 128 + number;
+        pv_os_loop_stop(vtest->loop);
     }
 }
 
@@ -213,15 +179,12 @@ static int start_child(struct vtest *vtest, const struct vtest_options *options)
 static int start_server(struct vtest *vtest, const struct vtest_options *options,
                         const char *renderer, const uint32_t *capset)
 {
-    const struct pv_render_backend_options backend = {
+    struct pv_render_backend_options backend = {
         .size_bytes = sizeof(backend),
         .loop = vtest->loop,
         .log = &vtest->log,
-        .renderer = renderer,
-        .log_filter = options->log,
         .placement = PV_RENDER_PLACEMENT_FILE,
         .window_fd = -1,
-        .memory_max_bytes = options->memory_max_bytes,
     };
     struct pv_vtest_server_options server = {
         .size_bytes = sizeof(server),
@@ -234,6 +197,7 @@ static int start_server(struct vtest *vtest, const struct vtest_options *options
     };
     int r = choose_socket(vtest, options);
 
+    pv_cli_backend_fill(&options->backend, renderer, &backend);
     if (r == 0) {
         r = pv_render_backend_create(&backend, &vtest->backend);
     }
@@ -264,11 +228,8 @@ static int serve(struct vtest *vtest, const struct vtest_options *options, const
     pv_cli_capset_fill(capset);
     r = pv_os_loop_create(&vtest->loop);
     if (r == 0) {
-        r = pv_os_signals_open(signals, PV_ARRAY_LEN(signals), &vtest->signals_fd);
-    }
-    if (r == 0) {
-        r = pv_os_loop_add(vtest->loop, vtest->signals_fd, PV_OS_LOOP_READ, on_signal, vtest,
-                           &vtest->signals_source);
+        r = pv_os_signals_watch(vtest->loop, signals, PV_ARRAY_LEN(signals), on_signal, vtest,
+                                &vtest->signals);
     }
     if (r < 0) {
         (void)fprintf(stderr, "pearvisor: cannot start: %s\n", strerror(-r));
@@ -287,11 +248,8 @@ static void finish(struct vtest *vtest)
     pv_os_process_kill(&vtest->child);
     pv_vtest_server_destroy(vtest->server);
     pv_render_backend_destroy(vtest->backend);
-    pv_os_source_remove(vtest->signals_source);
+    pv_os_signals_destroy(vtest->signals);
     pv_os_loop_destroy(vtest->loop);
-    if (vtest->signals_fd >= 0) {
-        close(vtest->signals_fd);
-    }
     if (vtest->directory[0] != '\0') {
         (void)rmdir(vtest->directory);
     }
@@ -299,8 +257,8 @@ static void finish(struct vtest *vtest)
 
 int pv_cli_vtest(int argc, char **argv)
 {
-    struct vtest_options options = {.memory_max_bytes = UINT64_C(64) << 30};
-    struct vtest vtest = {.signals_fd = -1, .child = {.exit_fd = -1}, .status = PV_CLI_FAILED};
+    struct vtest_options options = {.backend = {.memory_max_bytes = UINT64_C(64) << 30}};
+    struct vtest vtest = {.child = {.exit_fd = -1}, .status = PV_CLI_FAILED};
     char renderer[PATH_MAX];
     int r = parse(argc, argv, &options);
 
@@ -308,10 +266,10 @@ int pv_cli_vtest(int argc, char **argv)
         return r < 0 ? 0 : r;
     }
     pv_base_log_init(&vtest.log, "pearvisor");
-    if (!pv_cli_log_configure(&vtest.log, options.log)) {
+    if (!pv_cli_log_configure(&vtest.log, options.backend.log)) {
         return PV_CLI_USAGE;
     }
-    if (!pv_cli_renderer_find(options.renderer, renderer)) {
+    if (!pv_cli_renderer_find(options.backend.renderer, renderer)) {
         return PV_CLI_FAILED;
     }
     options.client_icd = pv_cli_venus_icd_find(options.client_icd);

@@ -14,10 +14,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/backend_options.h"
 #include "cli/capset.h"
 #include "cli/commands.h"
-#include "cli/numbers.h"
 #include "cli/host_programs.h"
+#include "cli/options.h"
 #include "cli/usage.h"
 #include "display/control.h"
 #include "gpu/device.h"
@@ -25,8 +26,8 @@
 #include "gpu/protocol.h"
 #include "os/fd.h"
 #include "os/loop.h"
-#include "os/process.h"
 #include "os/shm.h"
+#include "os/signals.h"
 #include "render/context.h"
 #include "vhost-user/host.h"
 
@@ -37,12 +38,10 @@
 struct gpu_options {
     const char *vhost_user;
     const char *control; /* NULL: none */
-    const char *renderer;
-    const char *log;
-    uint64_t window_bytes;
-    uint64_t memory_max_bytes;
+    const char *size;    /* of the screen, as it was given */
     uint32_t width_px;
     uint32_t height_px;
+    struct pv_cli_backend backend;
 };
 
 struct gpu {
@@ -53,29 +52,35 @@ struct gpu {
     struct pv_display_control *control; /* NULL: nobody may ask */
     struct pv_gpu_device *device;
     struct pv_vhost_user_host *host;
-    struct pv_os_source *signals_source;
-    int signals_fd;
+    struct pv_os_signals *signals;
     int status; /* 0 or -errno, of the host */
 };
 
-static void print_help(FILE *file)
-{
-    (void)fprintf(
-        file,
-        "usage: pearvisor gpu --vhost-user SOCKET [OPTIONS]\n\n"
-        "The virtio-gpu device for a VMM of your own: QEMU 11.1 or newer connects with\n"
-        "  -object memory-backend-memfd,id=mem,size=2G,share=on -machine q35,memory-backend=mem\n"
-        "  -chardev socket,id=gpu,path=SOCKET\n"
-        "  -device vhost-user-test-device-pci,chardev=gpu,virtio-id=16,num_vqs=2,vq_size=256,"
-        "config_size=16\n\n"
-        "  --vhost-user SOCKET  listen here for the VMM\n"
-        "  --control SOCKET     listen here for 'pearvisor screenshot' and the like\n"
-        "  --window SIZE        host-visible window, a power of two (default 8G; sparse)\n"
-        "  --memory-limit SIZE  memory that the guest may make the host hold (default 4G)\n"
-        "  --size WxH           mode of the guest's screen (default 1280x800)\n"
-        "  --renderer PATH      the render worker (default: beside this program)\n"
-        "  --log SPEC           topics and levels, such as venus=debug,gpu=info\n");
-}
+static const char help[] =
+    "usage: pearvisor gpu --vhost-user SOCKET [OPTIONS]\n\n"
+    "The virtio-gpu device for a VMM of your own: QEMU 11.1 or newer connects with\n"
+    "  -object memory-backend-memfd,id=mem,size=2G,share=on -machine q35,memory-backend=mem\n"
+    "  -chardev socket,id=gpu,path=SOCKET\n"
+    "  -device vhost-user-test-device-pci,chardev=gpu,virtio-id=16,num_vqs=2,vq_size=256,"
+    "config_size=16\n";
+
+static const struct pv_cli_option rows[] = {
+    {.name = "vhost-user",
+     .value = "SOCKET",
+     .help = "listen here for the VMM",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct gpu_options, vhost_user)},
+    {.name = "control",
+     .value = "SOCKET",
+     .help = "listen here for 'pearvisor screenshot' and the like",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct gpu_options, control)},
+    {.name = "size",
+     .value = "WxH",
+     .help = "mode of the guest's screen (default 1280x800)",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct gpu_options, size)},
+};
 
 static bool parse_mode(const char *text, struct gpu_options *ret)
 {
@@ -105,60 +110,18 @@ static bool parse_mode(const char *text, struct gpu_options *ret)
 /* Returns 0, or an exit status to leave with; -1 for "leave with success". */
 static int parse(int argc, char **argv, struct gpu_options *ret)
 {
-    static const struct option options[] = {
-        {"vhost-user", required_argument, NULL, 'v'},
-        {"control", required_argument, NULL, 'c'},
-        {"window", required_argument, NULL, 'w'},
-        {"memory-limit", required_argument, NULL, 'm'},
-        {"size", required_argument, NULL, 's'},
-        {"renderer", required_argument, NULL, 'r'},
-        {"log", required_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+    const struct pv_cli_option_group groups[] = {
+        {rows, PV_ARRAY_LEN(rows), ret},
+        pv_cli_window_options(&ret->backend),
+        pv_cli_backend_options(&ret->backend),
+        PV_CLI_OPTION_GROUPS_END,
     };
-    bool good = true;
-    int option;
+    const int r = pv_cli_options_parse(argc, argv, groups, help);
 
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        switch (option) {
-        case 'v':
-            ret->vhost_user = optarg;
-            break;
-        case 'c':
-            ret->control = optarg;
-            break;
-        case 'w':
-            good = pv_cli_size("--window", optarg, UINT64_C(64) << 20, UINT64_C(1) << 40,
-                               &ret->window_bytes)
-                   && good;
-            if ((ret->window_bytes & (ret->window_bytes - 1)) != 0) {
-                (void)fprintf(stderr, "pearvisor: --window wants a power of two\n");
-                good = false;
-            }
-            break;
-        case 'm':
-            good = pv_cli_size("--memory-limit", optarg, UINT64_C(64) << 20, UINT64_C(1) << 46,
-                               &ret->memory_max_bytes)
-                   && good;
-            break;
-        case 's':
-            good = parse_mode(optarg, ret) && good;
-            break;
-        case 'r':
-            ret->renderer = optarg;
-            break;
-        case 'l':
-            ret->log = optarg;
-            break;
-        case 'h':
-            print_help(stdout);
-            return -1;
-        default:
-            good = false;
-            break;
-        }
+    if (r != 0) {
+        return r;
     }
-    if (!good) {
+    if (ret->size != NULL && !parse_mode(ret->size, ret)) {
         return PV_CLI_USAGE;
     }
     if (optind != argc) {
@@ -178,14 +141,12 @@ static void on_closed(void *user, int status)
     pv_os_loop_stop(gpu->loop);
 }
 
-static void on_signal(void *user, uint32_t events)
+static void on_signal(void *user, int number)
 {
     struct gpu *gpu = user;
 
-    (void)events;
-    while (pv_os_signals_next(gpu->signals_fd) > 0) {
-        pv_os_loop_stop(gpu->loop);
-    }
+    (void)number;
+    pv_os_loop_stop(gpu->loop);
 }
 
 /* The device's figures, as the control socket tells them. */
@@ -247,24 +208,20 @@ static int start_control(struct gpu *gpu, const struct gpu_options *options)
 
 static int start_device(struct gpu *gpu, const struct gpu_options *options, const char *renderer)
 {
-    const struct pv_render_backend_options backend = {
+    struct pv_render_backend_options backend = {
         .size_bytes = sizeof(backend),
         .loop = gpu->loop,
         .log = &gpu->log,
-        .renderer = renderer,
-        .log_filter = options->log,
         .placement = PV_RENDER_PLACEMENT_WINDOW,
         .window_fd = gpu->window_fd,
-        .window_size_bytes = options->window_bytes,
-        .memory_max_bytes = options->memory_max_bytes,
     };
     uint32_t capset[PV_CLI_CAPSET_WORDS];
     struct pv_gpu_device_options device = {
         .size_bytes = sizeof(device),
         .log = &gpu->log,
         .window_fd = gpu->window_fd,
-        .window_size_bytes = options->window_bytes,
-        .memory_limit_bytes = options->memory_max_bytes,
+        .window_size_bytes = options->backend.window_bytes,
+        .memory_limit_bytes = options->backend.memory_max_bytes,
         .context_ops = &pv_render_context_ops,
         .capset_id = PV_GPU_CAPSET_ID_VENUS,
         .capset = capset,
@@ -273,8 +230,10 @@ static int start_device(struct gpu *gpu, const struct gpu_options *options, cons
         .width_px = options->width_px,
         .height_px = options->height_px,
     };
-    int r = pv_render_backend_create(&backend, &gpu->backend);
+    int r;
 
+    pv_cli_backend_fill(&options->backend, renderer, &backend);
+    r = pv_render_backend_create(&backend, &gpu->backend);
     if (r < 0) {
         return r;
     }
@@ -294,7 +253,7 @@ static int start_host(struct gpu *gpu, const struct gpu_options *options)
         .log = &gpu->log,
         .socket_path = options->vhost_user,
         .window_fd = gpu->window_fd,
-        .window_size_bytes = options->window_bytes,
+        .window_size_bytes = options->backend.window_bytes,
         .device_ops = pv_gpu_device_virtio_ops(),
         .device = gpu->device,
         .closed = on_closed,
@@ -316,14 +275,11 @@ static int start(struct gpu *gpu, const struct gpu_options *options, const char 
     int r = pv_os_loop_create(&gpu->loop);
 
     if (r == 0) {
-        r = pv_os_signals_open(signals, PV_ARRAY_LEN(signals), &gpu->signals_fd);
+        r = pv_os_signals_watch(gpu->loop, signals, PV_ARRAY_LEN(signals), on_signal, gpu,
+                                &gpu->signals);
     }
     if (r == 0) {
-        r = pv_os_loop_add(gpu->loop, gpu->signals_fd, PV_OS_LOOP_READ, on_signal, gpu,
-                           &gpu->signals_source);
-    }
-    if (r == 0) {
-        r = pv_os_shm_create("pearvisor-window", options->window_bytes, &gpu->window_fd);
+        r = pv_os_shm_create("pearvisor-window", options->backend.window_bytes, &gpu->window_fd);
     }
     if (r < 0) {
         return fail("cannot make", "the window", r);
@@ -348,11 +304,8 @@ static void finish(struct gpu *gpu)
     pv_gpu_device_destroy(gpu->device);
     pv_display_control_destroy(gpu->control);
     pv_render_backend_destroy(gpu->backend);
-    pv_os_source_remove(gpu->signals_source);
+    pv_os_signals_destroy(gpu->signals);
     pv_os_loop_destroy(gpu->loop);
-    if (gpu->signals_fd >= 0) {
-        close(gpu->signals_fd);
-    }
     if (gpu->window_fd >= 0) {
         close(gpu->window_fd);
     }
@@ -361,12 +314,11 @@ static void finish(struct gpu *gpu)
 int main(int argc, char **argv)
 {
     struct gpu_options options = {
-        .window_bytes = UINT64_C(8) << 30,
-        .memory_max_bytes = UINT64_C(4) << 30,
         .width_px = 1280,
         .height_px = 800,
+        .backend = {.window_bytes = UINT64_C(8) << 30, .memory_max_bytes = UINT64_C(4) << 30},
     };
-    struct gpu gpu = {.window_fd = -1, .signals_fd = -1};
+    struct gpu gpu = {.window_fd = -1};
     char name[] = "pearvisor gpu"; /* how getopt's messages begin: the command that users type */
     char renderer[PATH_MAX];
     int r;
@@ -380,10 +332,10 @@ int main(int argc, char **argv)
         return r < 0 ? 0 : r;
     }
     pv_base_log_init(&gpu.log, "gpu");
-    if (!pv_cli_log_configure(&gpu.log, options.log)) {
+    if (!pv_cli_log_configure(&gpu.log, options.backend.log)) {
         return PV_CLI_USAGE;
     }
-    if (!pv_cli_renderer_find(options.renderer, renderer)) {
+    if (!pv_cli_renderer_find(options.backend.renderer, renderer)) {
         return PV_CLI_FAILED;
     }
     pv_cli_host_driver_choose();

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -232,36 +231,6 @@ int pv_os_process_run(const struct pv_os_process_options *options, int timeout_m
     }
     close(output[0]);
     return r;
-}
-
-int pv_os_signals_open(const int *signals, size_t count, int *ret_fd)
-{
-    sigset_t set;
-    int fd;
-
-    sigemptyset(&set);
-    for (size_t i = 0; i < count; i++) {
-        sigaddset(&set, signals[i]);
-    }
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) {
-        return -errno;
-    }
-    fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (fd < 0) {
-        return -errno;
-    }
-    *ret_fd = fd;
-    return 0;
-}
-
-int pv_os_signals_next(int fd)
-{
-    struct signalfd_siginfo info;
-
-    if (read(fd, &info, sizeof(info)) != (ssize_t)sizeof(info)) {
-        return -EAGAIN;
-    }
-    return (int)info.ssi_signo;
 }
 
 int pv_os_process_own_path(char *ret_path, size_t path_bytes)

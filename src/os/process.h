@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Child processes that end with us, their end as a file descriptor, and our own signals as one.
+ * Child processes that end with us, and their end as a file descriptor.
  *
  * Threads: any; but pv_os_process_spawn ties the child's life to the *calling thread*: call it on
  * one that lives as long as the process.
@@ -71,15 +71,6 @@ void pv_os_process_kill(struct pv_os_process *process);
 PV_NODISCARD int pv_os_process_run(const struct pv_os_process_options *options, int timeout_ms,
                                    const char *const *needles, char *ret_text, size_t text_bytes,
                                    struct pv_os_process_end *ret_end);
-
-/*
- * Block the given signals and have them as a non-blocking fd instead. Children started by
- * pv_os_process_spawn get them unblocked. Returns 0 or -errno.
- */
-PV_NODISCARD int pv_os_signals_open(const int *signals, size_t count, int *ret_fd);
-
-/* The next signal that came: its number, or -EAGAIN. */
-PV_NODISCARD int pv_os_signals_next(int fd);
 
 /* Path of the running program, zero-terminated. Returns 0 or -errno. */
 PV_NODISCARD int pv_os_process_own_path(char *ret_path, size_t path_bytes);

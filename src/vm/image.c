@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "os/process.h"
+#include "os/signals.h"
 
 #define HASH_TEXT_BYTES 17
 

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "os/process.h"
+#include "os/signals.h"
 #include "vm/session.h"
 
 #define NS_PER_MS ((uint64_t)1000000)
@@ -17,8 +17,7 @@ struct run {
     const struct pv_vm_run_options *options;
     struct pv_vm_run_result result;
     struct pv_os_loop *loop;
-    struct pv_os_source *signals_source;
-    int signals_fd;
+    struct pv_os_signals *signals;
     struct pv_vm_machine *machine;
     struct pv_vm_session *session;
     struct pv_os_timer *timeout;
@@ -36,22 +35,18 @@ static void send_size(struct run *run)
     }
 }
 
-static void on_signal(void *user, uint32_t events)
+static void on_signal(void *user, int number)
 {
     struct run *run = user;
-    int number;
 
-    (void)events;
-    while ((number = pv_os_signals_next(run->signals_fd)) > 0) {
-        if (number == SIGWINCH) {
-            send_size(run);
-            continue;
-        }
-        if (run->result.signal_number == 0) {
-            run->result.signal_number = number;
-        }
-        pv_vm_machine_stop(run->machine);
+    if (number == SIGWINCH) {
+        send_size(run);
+        return;
     }
+    if (run->result.signal_number == 0) {
+        run->result.signal_number = number;
+    }
+    pv_vm_machine_stop(run->machine);
 }
 
 static void on_timeout(void *user)
@@ -151,7 +146,8 @@ static int start(struct run *run)
 
     signal(SIGPIPE, SIG_IGN);
     if (r == 0) {
-        r = pv_os_signals_open(signals, PV_ARRAY_LEN(signals), &run->signals_fd);
+        r = pv_os_signals_watch(run->loop, signals, PV_ARRAY_LEN(signals), on_signal, run,
+                                &run->signals);
     }
     if (r == 0) {
         r = pv_os_timer_create(run->loop, on_timeout, run, &run->timeout);
@@ -163,16 +159,12 @@ static int start(struct run *run)
         machine.user = run;
         r = pv_vm_machine_create(&machine, &run->machine);
     }
-    if (r == 0) {
-        r = pv_os_loop_add(run->loop, run->signals_fd, PV_OS_LOOP_READ, on_signal, run,
-                           &run->signals_source);
-    }
     return r;
 }
 
 int pv_vm_run(const struct pv_vm_run_options *options, struct pv_vm_run_result *ret_result)
 {
-    struct run run = {.options = options, .signals_fd = -1};
+    struct run run = {.options = options};
     int r = start(&run);
 
     if (r == 0) {
@@ -181,11 +173,8 @@ int pv_vm_run(const struct pv_vm_run_options *options, struct pv_vm_run_result *
     pv_vm_session_destroy(run.session);
     pv_vm_machine_destroy(run.machine);
     pv_os_timer_destroy(run.timeout);
-    pv_os_source_remove(run.signals_source);
+    pv_os_signals_destroy(run.signals);
     pv_os_loop_destroy(run.loop);
-    if (run.signals_fd >= 0) {
-        close(run.signals_fd);
-    }
     if (r == 0) {
         r = run.error;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * os/process.c: children with their files and variables, how they end, the signals that we get as a
- * file descriptor. Children are the shell and its tools, which every host has.
+ * os/process.c: children with their files and variables, and how they end. Children are the shell
+ * and its tools, which every host has.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -189,24 +189,6 @@ static void test_run_ends_at_its_limit(void **state)
     assert_true(pv_os_clock_now_ns() - start_ns < PATIENCE_MS * NS_PER_MS);
 }
 
-static void test_signals_come_as_a_file(void **state)
-{
-    static const int signals[] = {SIGUSR1};
-    struct pv_os_process process;
-    int fd;
-
-    (void)state;
-    assert_int_equal(pv_os_signals_open(signals, 1, &fd), 0);
-    assert_int_equal(pv_os_signals_next(fd), -EAGAIN);
-    assert_int_equal(raise(SIGUSR1), 0);
-    assert_int_equal(pv_os_signals_next(fd), SIGUSR1);
-    assert_int_equal(pv_os_signals_next(fd), -EAGAIN);
-    /* A child does not inherit the block. */
-    spawn("kill -USR1 $$; exit 0", &process);
-    reap(&process, true, SIGUSR1);
-    close(fd);
-}
-
 static void test_texts_fit_or_are_refused(void **state)
 {
     char path[4096];
@@ -235,7 +217,6 @@ int main(void)
         cmocka_unit_test(test_output_that_does_not_fit_is_dropped),
         cmocka_unit_test(test_a_needle_ends_the_program),
         cmocka_unit_test(test_run_ends_at_its_limit),
-        cmocka_unit_test(test_signals_come_as_a_file),
         cmocka_unit_test(test_texts_fit_or_are_refused),
     };
 

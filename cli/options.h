@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rows for getopt_long: an option's name, what its help says, what its value may be and where the
+ * value goes, all in one place, so that a new option is a new row.
+ *
+ * Needs the C library only: the device process uses it too. Main thread.
+ */
+#ifndef PV_CLI_OPTIONS_H
+#define PV_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/compiler.h"
+
+/* What the member is that the value goes to. */
+enum pv_cli_option_kind {
+    PV_CLI_OPTION_FLAG,   /* bool: set */
+    PV_CLI_OPTION_TEXT,   /* const char *: borrowed from the argument vector */
+    PV_CLI_OPTION_NUMBER, /* uint32_t, from min to max */
+    PV_CLI_OPTION_SIZE,   /* uint64_t: bytes with an optional K, M, G or T, from min to max */
+};
+
+struct pv_cli_option {
+    const char *name;  /* without the dashes */
+    const char *value; /* how the help calls its value; NULL for a flag */
+    const char *help;  /* lines for the help; NULL: not shown there */
+    enum pv_cli_option_kind kind;
+    char letter;   /* short form; 0: none */
+    size_t offset; /* of the member in the group's target */
+    uint64_t min;
+    uint64_t max;
+    /* More about a value than its kind says: NULL, or false after saying what is wrong. */
+    bool (*check)(const char *value);
+};
+
+/* Rows with a common target. */
+struct pv_cli_option_group {
+    const struct pv_cli_option *rows;
+    size_t count;
+    void *target;
+};
+
+/* What ends the list of groups. */
+#define PV_CLI_OPTION_GROUPS_END ((struct pv_cli_option_group){0})
+/* Rows of all groups of one command. */
+#define PV_CLI_OPTION_MAX 48
+
+/*
+ * Read the options, up to the first argument that is none; optind tells which that is. What is
+ * wrong has been said, one line for each mistake.
+ *
+ * groups   ended by PV_CLI_OPTION_GROUPS_END
+ * help     what --help prints before the rows; NULL: the caller has no help
+ *
+ * Returns 0, an exit status to leave with, or -1 for "leave with success": the help is printed.
+ */
+PV_NODISCARD int pv_cli_options_parse(int argc, char **argv,
+                                      const struct pv_cli_option_group *groups, const char *help);
+
+/* Room for the arguments that pv_cli_options_pass makes. */
+#define PV_CLI_OPTIONS_PASS_MAX 16
+#define PV_CLI_OPTIONS_PASS_LEN 4200 /* a path and the option's name */
+
+struct pv_cli_passed {
+    char texts[PV_CLI_OPTIONS_PASS_MAX][PV_CLI_OPTIONS_PASS_LEN];
+    size_t count;
+};
+
+/*
+ * Write the members that are not zero as arguments "--name=value" again, for another program with
+ * the same rows.
+ *
+ * groups   ended by PV_CLI_OPTION_GROUPS_END
+ *
+ * Returns false, and has said so, when they do not fit.
+ */
+PV_NODISCARD bool pv_cli_options_pass(const struct pv_cli_option_group *groups,
+                                      struct pv_cli_passed *ret_passed);
+
+#endif
