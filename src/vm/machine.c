@@ -192,7 +192,8 @@ static void on_qmp_event(void *user, const char *name, const json_t *data)
 {
     struct pv_vm_machine *machine = user;
 
-    pv_base_log_debug(machine->options.log, TOPIC, "QEMU says %s", name);
+    /* The guest causes most of them. */
+    pv_base_log_guest(machine->options.log, TOPIC, PV_BASE_LOG_DEBUG, "QEMU says %.64s", name);
     if (strcmp(name, "VSERPORT_CHANGE") == 0) {
         pv_vm_relay_set_port_open(machine->relay, json_is_true(json_object_get(data, "open")));
     } else if (strcmp(name, "RESET") == 0) {
@@ -228,7 +229,7 @@ static void on_agent_lost(void *user)
 {
     struct pv_vm_machine *machine = user;
 
-    pv_base_log_info(machine->options.log, TOPIC, "the agent has gone");
+    pv_base_log_guest(machine->options.log, TOPIC, PV_BASE_LOG_INFO, "the agent has gone");
 }
 
 static void on_agent_hang_up(void *user)

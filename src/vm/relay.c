@@ -5,8 +5,9 @@
  * Data: a list of clients, and a table of commands, each with its client, the client's id for it,
  * and the id that the guest knows it by (a counter, so an old id never names a new command).
  *
- * Buffers are bounded by credit: a client's queue holds at most the output credit of its commands,
- * the port's queue at most their input credit plus a few small frames each.
+ * Buffers are bounded by credit, which is counted here for both directions: a client's queue holds
+ * at most the output credit of its commands, the port's queue at most their input credit. Frames
+ * may be tiny, though, and a client may grant more than it reads, so that both have a cap as well.
  */
 #include "vm/relay.h"
 
@@ -38,7 +39,9 @@ struct command {
     struct client *client; /* NULL: free entry */
     uint32_t client_id;
     uint32_t guest_id;
-    uint32_t output_credit_bytes;
+    uint32_t output_credit_bytes; /* that the guest may still send */
+    uint32_t input_owed_bytes;    /* sent to the guest, and not granted again by it */
+    bool has_started;
 };
 
 struct pv_vm_relay {
@@ -127,32 +130,46 @@ static void client_flush(struct client *client)
             | (pv_vm_agent_queue_left_bytes(&client->queue) > 0 ? PV_OS_LOOP_WRITE : 0u));
 }
 
+/* After a frame was appended, with the result of that. */
+static void client_push(struct client *client, int r)
+{
+    if (r != 0) {
+        client->is_broken = true;
+        return;
+    }
+    client_flush(client);
+    if (!client->is_broken
+        && pv_vm_agent_queue_left_bytes(&client->queue) > PV_VM_RELAY_QUEUE_MAX_BYTES) {
+        pv_base_log_guest(client->relay->options.log, TOPIC, PV_BASE_LOG_WARN,
+                          "a client is closed: it lets more than %zu bytes wait",
+                          PV_VM_RELAY_QUEUE_MAX_BYTES);
+        client->is_broken = true;
+    }
+}
+
 static void client_send(struct client *client, uint16_t kind, uint32_t id, const void *payload,
                         size_t payload_bytes)
 {
-    if (!client->is_broken
-        && pv_vm_agent_queue_frame(&client->queue, kind, id, payload, payload_bytes) != 0) {
-        client->is_broken = true;
+    if (!client->is_broken) {
+        client_push(client,
+                    pv_vm_agent_queue_frame(&client->queue, kind, id, payload, payload_bytes));
     }
-    client_flush(client);
 }
 
 static void client_send_exit(struct client *client, uint32_t id, uint32_t how, uint32_t value)
 {
-    if (!client->is_broken
-        && pv_vm_agent_queue_u32x2(&client->queue, PV_VM_AGENT_EXIT, id, how, value) != 0) {
-        client->is_broken = true;
+    if (!client->is_broken) {
+        client_push(client,
+                    pv_vm_agent_queue_u32x2(&client->queue, PV_VM_AGENT_EXIT, id, how, value));
     }
-    client_flush(client);
 }
 
 static void client_send_pong(struct client *client)
 {
     client->wants_pong = false;
-    if (!client->is_broken && pv_vm_agent_queue_mark(&client->queue, PV_VM_AGENT_PONG, 0) != 0) {
-        client->is_broken = true;
+    if (!client->is_broken) {
+        client_push(client, pv_vm_agent_queue_mark(&client->queue, PV_VM_AGENT_PONG, 0));
     }
-    client_flush(client);
 }
 
 static void client_destroy(struct client *client)
@@ -224,15 +241,19 @@ static void client_serve_frame(struct client *client, const struct pv_vm_agent_f
     struct pv_vm_relay *relay = client->relay;
     struct command *command;
 
-    if (frame->kind == PV_VM_AGENT_EXEC) {
-        client_exec(client, frame);
-        return;
-    }
     if (frame->kind == PV_VM_AGENT_PING) {
         client->wants_pong = true;
         if (relay->is_ready) {
             client_send_pong(client);
         }
+        return;
+    }
+    if (pv_vm_agent_queue_left_bytes(&relay->queue) > PV_VM_RELAY_QUEUE_MAX_BYTES) {
+        client->is_broken = true; /* the agent does not read, and more and more comes */
+        return;
+    }
+    if (frame->kind == PV_VM_AGENT_EXEC) {
+        client_exec(client, frame);
         return;
     }
     if (frame->kind == PV_VM_AGENT_POWER_OFF) {
@@ -255,6 +276,12 @@ static void client_serve_frame(struct client *client, const struct pv_vm_agent_f
         break;
     }
     case PV_VM_AGENT_STDIN:
+        if (frame->payload_bytes > PV_VM_AGENT_INPUT_CREDIT_BYTES - command->input_owed_bytes) {
+            client->is_broken = true;
+            return;
+        }
+        command->input_owed_bytes += frame->payload_bytes;
+        break;
     case PV_VM_AGENT_SIGNAL:
     case PV_VM_AGENT_RESIZE:
         break;
@@ -411,11 +438,22 @@ static bool guest_serve_command(struct command *command, const struct pv_vm_agen
         command->output_credit_bytes -= frame->payload_bytes;
         break;
     case PV_VM_AGENT_STARTED:
-    case PV_VM_AGENT_CREDIT:
-        if (frame->payload_bytes != 4) {
+        if (frame->payload_bytes != 4 || command->has_started) {
             return false;
         }
+        command->has_started = true;
         break;
+    case PV_VM_AGENT_CREDIT: {
+        const uint32_t more_bytes = pv_vm_agent_frame_u32(frame, 0, 0);
+
+        /* Room comes back for bytes that were sent, so that these frames have an end. */
+        if (frame->payload_bytes != 4 || more_bytes == 0
+            || more_bytes > command->input_owed_bytes) {
+            return false;
+        }
+        command->input_owed_bytes -= more_bytes;
+        break;
+    }
     case PV_VM_AGENT_EXIT:
         if (frame->payload_bytes != 8
             || pv_vm_agent_frame_u32(frame, 0, UINT32_MAX) > PV_VM_AGENT_EXIT_NOT_RUN) {

@@ -9,7 +9,8 @@
  * there.
  *
  * What comes from the port is the guest's and hostile: a frame that names no command of ours, is
- * of the wrong kind or exceeds its credit costs at most that command.
+ * of the wrong kind or exceeds its credit costs at most that command. What waits for one client has
+ * a cap, whoever is the cause; a client behind it is closed.
  *
  * Threads: all functions and callbacks on the loop's thread.
  */
@@ -26,6 +27,13 @@ struct pv_vm_relay;
 
 /* Clients at the same time; more are turned away. */
 #define PV_VM_RELAY_CLIENT_MAX 32
+
+/*
+ * 32 MiB: bytes that may wait for one client, and for the agent. Output in flight of all commands
+ * that there can be is half of that; more means that the reader does not read while a client or the
+ * guest goes on.
+ */
+#define PV_VM_RELAY_QUEUE_MAX_BYTES ((size_t)32 << 20)
 
 struct pv_vm_relay_options {
     struct pv_os_loop *loop;        /* borrowed, outlives the relay */

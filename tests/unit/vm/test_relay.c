@@ -110,6 +110,17 @@ static void say_u32(struct bench *bench, struct end *end, uint16_t kind, uint32_
     flush(bench, end);
 }
 
+/* The guest sends the same frame many times. */
+static void say_many(struct bench *bench, uint16_t kind, uint32_t id, const void *payload,
+                     size_t payload_bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(
+            pv_vm_agent_queue_frame(&bench->guest.queue, kind, id, payload, payload_bytes), 0);
+    }
+    flush(bench, &bench->guest);
+}
+
 static void say_exit(struct bench *bench, uint32_t id, uint32_t how, uint32_t value)
 {
     assert_int_equal(pv_vm_agent_queue_u32x2(&bench->guest.queue, PV_VM_AGENT_EXIT, id, how, value),
@@ -350,6 +361,135 @@ static void test_hostile_credit_too_long(void **state)
 {
     agent_comes(*state);
     check_hostile(*state, PV_VM_AGENT_CREDIT, "12345", 5);
+}
+
+static void test_hostile_credit_for_nothing(void **state)
+{
+    agent_comes(*state);
+    check_hostile(*state, PV_VM_AGENT_CREDIT, "\1\0\0\0", 4);
+}
+
+static void test_hostile_credit_of_zero(void **state)
+{
+    agent_comes(*state);
+    check_hostile(*state, PV_VM_AGENT_CREDIT, "\0\0\0\0", 4);
+}
+
+static void test_a_command_starts_once(void **state)
+{
+    struct bench *bench = *state;
+
+    agent_comes(bench);
+    say(bench, &bench->clients[0], PV_VM_AGENT_EXEC, 1, "a", 1);
+    expect(bench, &bench->guest, PV_VM_AGENT_EXEC, 1);
+    say_u32(bench, &bench->guest, PV_VM_AGENT_STARTED, 1, 100);
+    expect(bench, &bench->clients[0], PV_VM_AGENT_STARTED, 1);
+    say_u32(bench, &bench->guest, PV_VM_AGENT_STARTED, 1, 100);
+    expect_exit(bench, &bench->clients[0], 1, PV_VM_AGENT_EXIT_LOST, 0);
+    expect(bench, &bench->guest, PV_VM_AGENT_ABANDON, 1);
+}
+
+/* Room for input comes back for what was sent, to the byte and no further. */
+static void test_input_credit_is_counted(void **state)
+{
+    static const uint8_t chunk[PV_VM_AGENT_CHUNK_MAX_BYTES];
+    struct bench *bench = *state;
+    struct pv_vm_agent_frame frame;
+
+    agent_comes(bench);
+    say(bench, &bench->clients[0], PV_VM_AGENT_EXEC, 1, "a", 1);
+    expect(bench, &bench->guest, PV_VM_AGENT_EXEC, 1);
+    for (uint32_t sent = 0; sent < PV_VM_AGENT_INPUT_CREDIT_BYTES; sent += sizeof(chunk)) {
+        say(bench, &bench->clients[0], PV_VM_AGENT_STDIN, 1, chunk, sizeof(chunk));
+        expect(bench, &bench->guest, PV_VM_AGENT_STDIN, 1);
+    }
+    say_u32(bench, &bench->guest, PV_VM_AGENT_CREDIT, 1, 2);
+    expect(bench, &bench->clients[0], PV_VM_AGENT_CREDIT, 1);
+    say(bench, &bench->clients[0], PV_VM_AGENT_STDIN, 1, chunk, 2);
+    expect(bench, &bench->guest, PV_VM_AGENT_STDIN, 1);
+    say(bench, &bench->clients[0], PV_VM_AGENT_STDIN, 1, chunk, 1); /* one too many */
+    assert_int_equal(hear(bench, &bench->clients[0], &frame), -2);
+    expect(bench, &bench->guest, PV_VM_AGENT_ABANDON, 1);
+}
+
+/* A client that grants a lot and reads nothing is closed; its neighbour does not notice. */
+static void test_what_waits_for_a_client_has_a_cap(void **state)
+{
+    static const uint8_t chunk[PV_VM_AGENT_CHUNK_MAX_BYTES];
+    const size_t frames = PV_VM_RELAY_QUEUE_MAX_BYTES / (sizeof(chunk) + PV_VM_AGENT_HEADER_BYTES);
+    struct bench *bench = *state;
+    struct pv_vm_agent_frame frame;
+    size_t heard_bytes = 0;
+    int r;
+
+    agent_comes(bench);
+    say(bench, &bench->clients[0], PV_VM_AGENT_EXEC, 1, "a", 1);
+    expect(bench, &bench->guest, PV_VM_AGENT_EXEC, 1);
+    say(bench, &bench->clients[1], PV_VM_AGENT_EXEC, 1, "b", 1);
+    expect(bench, &bench->guest, PV_VM_AGENT_EXEC, 2);
+    say_u32(bench, &bench->clients[0], PV_VM_AGENT_CREDIT, 1, (uint32_t)64 << 20);
+    expect(bench, &bench->guest, PV_VM_AGENT_CREDIT, 1);
+    /* Below the cap: some are in the socket. */
+    say_many(bench, PV_VM_AGENT_STDOUT, 1, chunk, sizeof(chunk), frames);
+    expect_nothing(bench, &bench->guest);
+    assert_int_equal(bench->log_lines, 0);
+    /* What a socket may hold, and more. */
+    say_many(bench, PV_VM_AGENT_STDOUT, 1, chunk, sizeof(chunk), 64);
+    expect(bench, &bench->guest, PV_VM_AGENT_ABANDON, 1);
+    assert_int_equal(bench->log_lines, 1);
+    while ((r = hear(bench, &bench->clients[0], &frame)) == PV_VM_AGENT_STDOUT) {
+        heard_bytes += frame.payload_bytes;
+    }
+    assert_int_equal(r, -2);
+    assert_true(heard_bytes < (size_t)4 << 20); /* only what the kernel had */
+    say_exit(bench, 2, PV_VM_AGENT_EXIT_CODE, 0);
+    expect_exit(bench, &bench->clients[1], 1, PV_VM_AGENT_EXIT_CODE, 0);
+}
+
+/* An agent that does not read, and a client that goes on all the same. */
+static void test_what_waits_for_the_agent_has_a_cap(void **state)
+{
+    static const uint8_t payload[PV_VM_AGENT_PAYLOAD_MAX_BYTES];
+    struct bench *bench = *state;
+    struct pv_vm_agent_queue *queue = &bench->clients[0].queue;
+    struct pv_vm_agent_frame frame;
+    int r = 0;
+
+    agent_comes(bench);
+    say(bench, &bench->clients[0], PV_VM_AGENT_EXEC, 1, "a", 1);
+    for (size_t sent = 0; r == 0 && sent < 2 * PV_VM_RELAY_QUEUE_MAX_BYTES;
+         sent += sizeof(payload)) {
+        assert_int_equal(
+            pv_vm_agent_queue_frame(queue, PV_VM_AGENT_RESIZE, 1, payload, sizeof(payload)), 0);
+        while (r == 0 && pv_vm_agent_queue_left_bytes(queue) > 0) {
+            r = pv_vm_agent_queue_flush(queue, bench->clients[0].fd);
+            spin(bench);
+        }
+    }
+    assert_int_equal(r, -EPIPE);
+    assert_int_equal(hear(bench, &bench->clients[0], &frame), -2);
+    say(bench, &bench->clients[1], PV_VM_AGENT_PING, 0, NULL, 0);
+    expect(bench, &bench->clients[1], PV_VM_AGENT_PONG, 0);
+}
+
+/* A guest that breaks the stream again and again: its lines have an end, and nothing is kept. */
+static void test_an_agent_that_comes_and_goes_for_ever(void **state)
+{
+    struct bench *bench = *state;
+
+    const int times = PV_BASE_LOG_GUEST_LINES_MAX + 2;
+    uint8_t answers[4096];
+
+    for (int i = 0; i < times; i++) {
+        assert_int_equal(pv_vm_agent_queue_mark(&bench->guest.queue, PV_VM_AGENT_PONG, 0), 0);
+        assert_int_equal(pv_vm_agent_queue_add(&bench->guest.queue, "\xff\xff\xff\xff????????", 12),
+                         0);
+        flush(bench, &bench->guest);
+        assert_true(read(bench->guest.fd, answers, sizeof(answers)) < 128);
+    }
+    assert_int_equal(bench->ready_count, times);
+    assert_int_equal(bench->lost_count, times);
+    assert_int_equal(bench->log_lines, PV_BASE_LOG_GUEST_LINES_MAX + 1);
 }
 
 static void test_output_up_to_the_credit_and_no_further(void **state)
@@ -602,6 +742,13 @@ int main(void)
         BENCH_TEST(test_hostile_exit_too_short),
         BENCH_TEST(test_hostile_exit_of_a_kind_that_only_we_make),
         BENCH_TEST(test_hostile_credit_too_long),
+        BENCH_TEST(test_hostile_credit_for_nothing),
+        BENCH_TEST(test_hostile_credit_of_zero),
+        BENCH_TEST(test_a_command_starts_once),
+        BENCH_TEST(test_input_credit_is_counted),
+        BENCH_TEST(test_what_waits_for_a_client_has_a_cap),
+        BENCH_TEST(test_what_waits_for_the_agent_has_a_cap),
+        BENCH_TEST(test_an_agent_that_comes_and_goes_for_ever),
         BENCH_TEST(test_output_up_to_the_credit_and_no_further),
         BENCH_TEST(test_ids_that_nobody_gave_are_ignored),
         BENCH_TEST(test_a_stream_that_is_none_starts_over),
