@@ -196,8 +196,8 @@ static bool memory_is_good(const struct pv_display_memory *memory, int fd)
 }
 
 /* Copy the newest whole picture. Returns false when the writer overtook us. */
-static bool copy_once(const struct pv_display_memory *memory, struct pv_gpu_frame_shared *shared,
-                      struct pv_display_picture *picture)
+static bool copy_once(const struct pv_display_memory *memory,
+                      const struct pv_gpu_frame_shared *shared, struct pv_display_picture *picture)
 {
     const uint64_t number = atomic_load_explicit(&shared->finished, memory_order_acquire);
     const uint8_t *source = (const uint8_t *)shared + memory->buffers_offset_bytes
@@ -221,8 +221,8 @@ static int copy_picture(const struct pv_display_memory *memory, int fd,
         .height_px = memory->height_px,
         .format = memory->format,
     };
-    struct pv_gpu_frame_shared *shared;
-    void *mapping;
+    const struct pv_gpu_frame_shared *shared;
+    const void *mapping;
     int r;
 
     if (!memory_is_good(memory, fd)) {
@@ -232,7 +232,7 @@ static int copy_picture(const struct pv_display_memory *memory, int fd,
     if (picture.pixels == NULL) {
         return -ENOMEM;
     }
-    r = pv_os_shm_map(fd, 0, (size_t)memory->size_bytes, &mapping);
+    r = pv_os_shm_map_read(fd, 0, (size_t)memory->size_bytes, &mapping);
     if (r < 0) {
         free(picture.pixels);
         return r;

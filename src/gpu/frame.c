@@ -46,10 +46,8 @@ int pv_gpu_frame_create(uint32_t width_px, uint32_t height_px, uint32_t format,
         .stride_bytes = width_px * PV_GPU_PIXEL_BYTES,
         .format = format,
     };
-    r = pv_os_shm_create("pearvisor-frame", frame->view.size_bytes, &frame->view.fd);
-    if (r == 0) {
-        r = pv_os_shm_map(frame->view.fd, 0, (size_t)frame->view.size_bytes, &memory);
-    }
+    r = pv_os_shm_create_read_only("pearvisor-frame", (size_t)frame->view.size_bytes,
+                                   &frame->view.fd, &memory);
     if (r < 0) {
         pv_gpu_frame_destroy(frame);
         return r;

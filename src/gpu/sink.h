@@ -10,6 +10,8 @@
  *     buffers_offset_bytes    buffer 0: height rows of stride bytes
  *     + buffer_bytes          buffer 1
  *
+ * Its descriptor is for reading: no holder can write through it or map it writable.
+ *
  * The device writes picture number n into buffer n & 1: it sets `begun` to n, writes, then sets
  * `finished` to n. A reader takes n from `finished`, copies buffer n & 1 and then reads `begun`:
  * the copy is whole as long as begun is not past n + 1. A reader that was overtaken tries again.

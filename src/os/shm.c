@@ -16,7 +16,8 @@ size_t pv_os_page_bytes(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-int pv_os_shm_create(const char *name, uint64_t size_bytes, int *ret_fd)
+/* Its size never changes; other seals may follow. */
+static int create_sized(const char *name, uint64_t size_bytes, int *ret_fd)
 {
     const int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     int r;
@@ -25,12 +26,60 @@ int pv_os_shm_create(const char *name, uint64_t size_bytes, int *ret_fd)
         return -errno;
     }
     if (ftruncate(fd, (off_t)size_bytes) < 0
-        || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+        || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0) {
         r = -errno;
         close(fd);
         return r;
     }
     *ret_fd = fd;
+    return 0;
+}
+
+static int add_seals(int fd, int seals)
+{
+    return fcntl(fd, F_ADD_SEALS, seals) < 0 ? -errno : 0;
+}
+
+int pv_os_shm_create(const char *name, uint64_t size_bytes, int *ret_fd)
+{
+    int fd;
+    int r = create_sized(name, size_bytes, &fd);
+
+    if (r == 0) {
+        r = add_seals(fd, F_SEAL_SEAL);
+        if (r < 0) {
+            close(fd);
+        }
+    }
+    if (r < 0) {
+        return r;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int pv_os_shm_create_read_only(const char *name, size_t size_bytes, int *ret_fd, void **ret_memory)
+{
+    void *memory = NULL;
+    int fd;
+    int r = create_sized(name, size_bytes, &fd);
+
+    if (r < 0) {
+        return r;
+    }
+    r = pv_os_shm_map(fd, 0, size_bytes, &memory);
+    if (r == 0) {
+        /* A descriptor opened read-only would not do: its holder could open it again, for writing,
+         * through /proc. */
+        r = add_seals(fd, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
+    }
+    if (r < 0) {
+        pv_os_shm_unmap(memory, size_bytes);
+        close(fd);
+        return r;
+    }
+    *ret_fd = fd;
+    *ret_memory = memory;
     return 0;
 }
 
@@ -102,10 +151,21 @@ int pv_os_shm_map(int fd, uint64_t offset_bytes, size_t size_bytes, void **ret_m
     return 0;
 }
 
-void pv_os_shm_unmap(void *memory, size_t size_bytes)
+int pv_os_shm_map_read(int fd, uint64_t offset_bytes, size_t size_bytes, const void **ret_memory)
+{
+    const void *memory = mmap(NULL, size_bytes, PROT_READ, MAP_SHARED, fd, (off_t)offset_bytes);
+
+    if (memory == MAP_FAILED) {
+        return -errno;
+    }
+    *ret_memory = memory;
+    return 0;
+}
+
+void pv_os_shm_unmap(const void *memory, size_t size_bytes)
 {
     if (memory != NULL) {
-        (void)munmap(memory, size_bytes);
+        (void)munmap((void *)memory, size_bytes);
     }
 }
 

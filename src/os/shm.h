@@ -24,6 +24,15 @@ size_t pv_os_page_bytes(void);
  */
 PV_NODISCARD int pv_os_shm_create(const char *name, uint64_t size_bytes, int *ret_fd);
 
+/*
+ * The same for memory that this process writes and others only look at: the mapping that comes back
+ * stays the only writable one. No holder of the fd can write to the file or map it writable, nor
+ * get another fd that can (F_SEAL_FUTURE_WRITE, Linux 5.1). Returns 0 with an fd that the caller
+ * closes and a mapping for pv_os_shm_unmap, or -errno.
+ */
+PV_NODISCARD int pv_os_shm_create_read_only(const char *name, size_t size_bytes, int *ret_fd,
+                                            void **ret_memory);
+
 /* Size of an fd's file in bytes. Returns 0 or -errno. */
 PV_NODISCARD int pv_os_shm_size(int fd, uint64_t *ret_size_bytes);
 
@@ -51,8 +60,12 @@ uint64_t pv_os_shm_used_bytes(int fd);
 /* Map a range readable and writable. Returns 0 with a mapping for pv_os_shm_unmap, or -errno. */
 PV_NODISCARD int pv_os_shm_map(int fd, uint64_t offset_bytes, size_t size_bytes, void **ret_memory);
 
-/* Accepts NULL. */
-void pv_os_shm_unmap(void *memory, size_t size_bytes);
+/* Map a range for reading only. Otherwise as pv_os_shm_map; what others write shows in it. */
+PV_NODISCARD int pv_os_shm_map_read(int fd, uint64_t offset_bytes, size_t size_bytes,
+                                    const void **ret_memory);
+
+/* For both kinds of mapping. Accepts NULL. */
+void pv_os_shm_unmap(const void *memory, size_t size_bytes);
 
 /*
  * Reserve addresses: size_bytes of private zero pages between two inaccessible guard pages.

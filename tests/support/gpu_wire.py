@@ -184,7 +184,7 @@ class Control:
         size, start, buffer_bytes, width, height, stride, kind = MEMORY.unpack_from(payload)
         cursor_width = MEMORY.unpack_from(payload, 40)[3]
         x, y = struct.unpack_from("<ii", payload, 80)
-        with mmap.mmap(fds[0], size) as memory:
+        with mmap.mmap(fds[0], size, access=mmap.ACCESS_READ) as memory:
             finished = struct.unpack_from("<Q", memory, 16)[0]
             at = start + (finished & 1) * buffer_bytes
             pixels = memory[at:at + stride * height]

@@ -20,6 +20,7 @@
 #include "os/clock.h"
 #include "os/loop.h"
 #include "os/shm.h"
+#include "os/socket.h"
 
 struct server {
     struct pv_os_loop *loop;
@@ -154,6 +155,49 @@ static void test_cursor(void **state)
     close_server(&server);
 }
 
+/* What a client gets is for looking at. */
+static void test_frames_cannot_be_written(void **state)
+{
+    const struct pv_display_question question = {
+        .magic = PV_DISPLAY_WIRE_MAGIC,
+        .version = PV_DISPLAY_WIRE_VERSION,
+        .kind = PV_DISPLAY_FRAME,
+        .scanout_index = 1,
+    };
+    uint8_t answer[sizeof(struct pv_display_answer) + sizeof(struct pv_display_frame)];
+    struct pv_gpu_cursor_view cursor = {.x_px = 1};
+    struct pv_gpu_frame *image;
+    struct server server;
+    void *memory;
+    size_t fd_count;
+    int fds[PV_DISPLAY_FD_MAX];
+    int fd;
+
+    (void)state;
+    open_server(&server, "write");
+    show(&server, 16);
+    assert_int_equal(pv_gpu_frame_create(8, 8, PV_GPU_FORMAT_BGRX, &image), 0);
+    cursor.image = image->view;
+    pv_display_control_sink_ops()->cursor_changed(server.control, 1, &cursor);
+    run_server(&server);
+    assert_int_equal(pv_os_socket_connect(server.path, &fd), 0);
+    assert_int_equal(pv_os_socket_send(fd, &question, sizeof(question), NULL, 0), sizeof(question));
+    assert_int_equal(
+        pv_os_socket_receive(fd, answer, sizeof(answer), fds, PV_DISPLAY_FD_MAX, &fd_count),
+        sizeof(answer));
+    assert_int_equal(fd_count, 2);
+    for (size_t i = 0; i < fd_count; i++) {
+        assert_int_equal(pv_os_shm_map(fds[i], 0, pv_os_page_bytes(), &memory), -EPERM);
+        assert_int_equal(pwrite(fds[i], "x", 1, 0), -1);
+        close(fds[i]);
+    }
+    draw(server.frame, 0x55); /* the device can */
+    draw(image, 0x66);
+    close(fd);
+    close_server(&server);
+    pv_gpu_frame_destroy(image);
+}
+
 struct painter {
     struct pv_gpu_frame *frame;
     _Atomic bool stop;
@@ -232,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_questions_and_answers),
         cmocka_unit_test(test_cursor),
+        cmocka_unit_test(test_frames_cannot_be_written),
         cmocka_unit_test(test_pictures_are_never_torn),
         cmocka_unit_test(test_path_taken),
     };

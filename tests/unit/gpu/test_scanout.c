@@ -35,14 +35,14 @@ static struct pv_gpu_cmd_set_scanout_blob good_blob(uint32_t id)
 static uint8_t shown(const struct bench *bench, size_t offset_bytes)
 {
     const struct pv_gpu_frame_view *view = &bench->sink.frame;
-    struct pv_gpu_frame_shared *shared;
-    void *memory;
+    const struct pv_gpu_frame_shared *shared;
+    const void *memory;
     uint8_t value;
 
-    assert_int_equal(pv_os_shm_map(view->fd, 0, view->size_bytes, &memory), 0);
+    assert_int_equal(pv_os_shm_map_read(view->fd, 0, view->size_bytes, &memory), 0);
     shared = memory;
-    value = ((uint8_t *)memory)[view->buffers_offset_bytes
-                                + (shared->finished & 1) * view->buffer_bytes + offset_bytes];
+    value = ((const uint8_t *)memory)[view->buffers_offset_bytes
+                                      + (shared->finished & 1) * view->buffer_bytes + offset_bytes];
     pv_os_shm_unmap(memory, view->size_bytes);
     return value;
 }

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * os/shm.c: sealed files, sparse ranges, reservations with guard pages, and pages replaced under
- * fixed addresses.
+ * os/shm.c: sealed files, files for readers, sparse ranges, reservations with guard pages, and
+ * pages replaced under fixed addresses.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -40,6 +44,48 @@ static void test_files_are_sealed_zero_and_sized(void **state)
     pv_os_shm_unmap(NULL, 0);
     close(fd);
     assert_false(pv_os_shm_is_sealed(STDIN_FILENO));
+}
+
+/* Whoever holds the fd reads, whatever it tries; the writer's mapping goes on. */
+static void test_memory_for_readers(void **state)
+{
+    const size_t page_bytes = pv_os_page_bytes();
+    const uint8_t *seen;
+    uint8_t *memory;
+    char path[64];
+    int again;
+    int fd;
+
+    (void)state;
+    assert_int_equal(pv_os_shm_create_read_only("test", page_bytes, &fd, (void **)&memory), 0);
+    assert_true(pv_os_shm_is_sealed(fd));
+    assert_int_equal(pv_os_shm_map_read(fd, 0, page_bytes, (const void **)&seen), 0);
+    memory[1] = 7;
+    assert_int_equal(seen[1], 7);
+    assert_int_equal(mprotect((void *)seen, page_bytes, PROT_READ | PROT_WRITE), -1);
+    assert_int_equal(pwrite(fd, "x", 1, 0), -1);
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    again = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(again >= 0); /* the kernel allows that much */
+    for (int i = 0; i < 2; i++) {
+        const int one = i == 0 ? fd : again;
+
+        assert_int_equal(pv_os_shm_map(one, 0, page_bytes, (void **)&memory), -EPERM);
+        assert_int_equal(pwrite(one, "x", 1, 0), -1);
+        assert_true(pv_os_shm_punch(one, 0, page_bytes) < 0);
+        assert_true(fcntl(one, F_ADD_SEALS, F_SEAL_WRITE) < 0);
+        assert_int_equal(ftruncate(one, 0), -1);
+    }
+    memory[0] = 8; /* pv_os_shm_map left it alone */
+    assert_int_equal(seen[0], 8);
+    assert_int_equal(seen[1], 7);
+    close(again);
+    close(fd);
+    pv_os_shm_unmap(memory, page_bytes);
+    pv_os_shm_unmap(seen, page_bytes);
+    assert_true(
+        pv_os_shm_create_read_only("test", SIZE_MAX & ~(page_bytes - 1), &fd, (void **)&memory)
+        < 0);
 }
 
 static void test_pages_are_replaced_in_place(void **state)
@@ -108,6 +154,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files_are_sealed_zero_and_sized),
+        cmocka_unit_test(test_memory_for_readers),
         cmocka_unit_test(test_pages_are_replaced_in_place),
         cmocka_unit_test(test_reservations_have_guard_pages),
     };

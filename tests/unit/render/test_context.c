@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * render/context.c and outbox.c: the device's half of the message boundary against workers that
- * lie, flood, fall silent or go. Whatever they do, each request is answered once, fences retire,
- * rings are told, and nothing is taken at their word.
+ * render/context.c, incoming.c and requests.c: the device's half of the message boundary against
+ * workers that lie, flood, fall silent or go. Whatever they do, each request is answered once,
+ * fences retire, rings are told, and nothing is taken at their word.
  */
 #include <errno.h>
 #include <setjmp.h>
