@@ -21,7 +21,7 @@ void pv_venus_vkCreateBuffer(struct pv_wire_decoder *wire, struct pv_wire_vkCrea
     pv_vkhost_create_buffer_rewrite(&device->physical_device->view,
                                     (VkBufferCreateInfo *)(uintptr_t)args->pCreateInfo, &rewrite);
     args->ret = device->table.CreateBuffer(args->device, args->pCreateInfo, NULL, &handle);
-    if (args->ret != VK_SUCCESS && (wire->flags & 1u) != 0) {
+    if (args->ret != VK_SUCCESS && pv_wire_reply_is_wanted(wire)) {
         return;
     }
     buffer = pv_venus_object_alloc(decoder, sizeof(*buffer), *args->pBuffer, VK_OBJECT_TYPE_BUFFER,

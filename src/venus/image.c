@@ -54,7 +54,7 @@ void pv_venus_vkCreateImage(struct pv_wire_decoder *wire, struct pv_wire_vkCreat
     }
     if (args->ret != VK_SUCCESS) {
         handle = VK_NULL_HANDLE;
-        if ((wire->flags & 1u) != 0) {
+        if (pv_wire_reply_is_wanted(wire)) {
             return;
         }
     }

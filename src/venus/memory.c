@@ -176,7 +176,7 @@ void pv_venus_vkAllocateMemory(struct pv_wire_decoder *wire, struct pv_wire_vkAl
         (void)atomic_fetch_sub_explicit(&context->memory_bytes, fresh.charged_bytes,
                                         memory_order_relaxed);
         fresh.charged_bytes = 0;
-        if ((wire->flags & 1u) != 0) {
+        if (pv_wire_reply_is_wanted(wire)) {
             return;
         }
     }

@@ -10,6 +10,7 @@
 #include "os/clock.h"
 #include "venus/device.h"
 #include "venus/ring.h"
+#include "venus_wire/codec.h"
 
 void pv_venus_batch_begin(struct pv_venus_decoder *decoder)
 {
@@ -194,6 +195,20 @@ void *pv_venus_object_create(struct pv_venus_decoder *decoder, size_t size_bytes
         object = NULL;
     }
     return object;
+}
+
+bool pv_venus_object_created(struct pv_venus_decoder *decoder, size_t size_bytes, VkResult result,
+                             uint64_t id, uint32_t type, uint64_t handle,
+                             struct pv_venus_object *parent)
+{
+    const bool is_failed = result != VK_SUCCESS;
+
+    if (is_failed && pv_wire_reply_is_wanted(&decoder->wire)) {
+        return true;
+    }
+    return pv_venus_object_create(decoder, size_bytes, id, type, is_failed ? 0 : handle, is_failed,
+                                  parent)
+           != NULL;
 }
 
 static size_t hide_list(struct pv_venus_context *context, const struct pv_venus_object *first)

@@ -16,6 +16,8 @@
 #ifndef PV_VENUS_OBJECT_H
 #define PV_VENUS_OBJECT_H
 
+#include <vulkan/vulkan_core.h>
+
 #include "venus/state.h"
 
 struct pv_venus_device;
@@ -56,6 +58,15 @@ PV_NODISCARD bool pv_venus_object_publish(struct pv_venus_decoder *decoder,
 void *pv_venus_object_create(struct pv_venus_decoder *decoder, size_t size_bytes, uint64_t id,
                              uint32_t type, uint64_t handle, bool poisoned,
                              struct pv_venus_object *parent);
+
+/*
+ * The same after the driver was asked for it with that result: a failure that the guest waits to
+ * hear leaves no object, one that it does not wait for a poisoned object. False with the fault
+ * raised: handle, if any, goes back to the driver.
+ */
+PV_NODISCARD bool pv_venus_object_created(struct pv_venus_decoder *decoder, size_t size_bytes,
+                                          VkResult result, uint64_t id, uint32_t type,
+                                          uint64_t handle, struct pv_venus_object *parent);
 
 /*
  * Take an object (and a pool's children) out of the table and off its family's list, and wait until

@@ -32,7 +32,7 @@ static void register_all(struct pv_wire_decoder *wire, struct pv_venus_device *d
     for (uint32_t i = 0; i < count; i++) {
         const bool failed = handles[i] == VK_NULL_HANDLE;
 
-        if (failed && (wire->flags & 1u) != 0) {
+        if (failed && pv_wire_reply_is_wanted(wire)) {
             ids[i] = 0;
             continue;
         }
@@ -49,40 +49,26 @@ static void register_all(struct pv_wire_decoder *wire, struct pv_venus_device *d
     }
 }
 
-void pv_venus_vkCreateGraphicsPipelines(struct pv_wire_decoder *wire,
-                                        struct pv_wire_vkCreateGraphicsPipelines *args)
-{
-    struct pv_venus_device *device = pv_venus_device_of(args->device);
-    VkPipeline *handles = handles_alloc(wire, args->createInfoCount);
+/* Both kinds have the same arguments, of other types. */
+#define CREATE_PIPELINES(Kind)                                                                     \
+    void pv_venus_vkCreate##Kind##Pipelines(struct pv_wire_decoder *wire,                          \
+                                            struct pv_wire_vkCreate##Kind##Pipelines *args)        \
+    {                                                                                              \
+        struct pv_venus_device *device = pv_venus_device_of(args->device);                         \
+        VkPipeline *handles = handles_alloc(wire, args->createInfoCount);                          \
+                                                                                                   \
+        if (handles == NULL) {                                                                     \
+            return;                                                                                \
+        }                                                                                          \
+        args->ret = VK_ERROR_DEVICE_LOST;                                                          \
+        if (!wire->poisoned) {                                                                     \
+            pv_wire_unwrap_vkCreate##Kind##Pipelines(args);                                        \
+            args->ret = device->table.Create##Kind##Pipelines(args->device, args->pipelineCache,   \
+                                                              args->createInfoCount,               \
+                                                              args->pCreateInfos, NULL, handles);  \
+        }                                                                                          \
+        register_all(wire, device, args->createInfoCount, handles, args->pPipelines);              \
+    }
 
-    if (handles == NULL) {
-        return;
-    }
-    args->ret = VK_ERROR_DEVICE_LOST;
-    if (!wire->poisoned) {
-        pv_wire_unwrap_vkCreateGraphicsPipelines(args);
-        args->ret = device->table.CreateGraphicsPipelines(args->device, args->pipelineCache,
-                                                          args->createInfoCount, args->pCreateInfos,
-                                                          NULL, handles);
-    }
-    register_all(wire, device, args->createInfoCount, handles, args->pPipelines);
-}
-
-void pv_venus_vkCreateComputePipelines(struct pv_wire_decoder *wire,
-                                       struct pv_wire_vkCreateComputePipelines *args)
-{
-    struct pv_venus_device *device = pv_venus_device_of(args->device);
-    VkPipeline *handles = handles_alloc(wire, args->createInfoCount);
-
-    if (handles == NULL) {
-        return;
-    }
-    args->ret = VK_ERROR_DEVICE_LOST;
-    if (!wire->poisoned) {
-        pv_wire_unwrap_vkCreateComputePipelines(args);
-        args->ret = device->table.CreateComputePipelines(args->device, args->pipelineCache,
-                                                         args->createInfoCount, args->pCreateInfos,
-                                                         NULL, handles);
-    }
-    register_all(wire, device, args->createInfoCount, handles, args->pPipelines);
-}
+CREATE_PIPELINES(Graphics)
+CREATE_PIPELINES(Compute)

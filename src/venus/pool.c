@@ -1,98 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Command pools and descriptor pools with what is allocated from them. The guest frees children
- * one by one, or all at once with the pool; the object lists of object.c follow.
+ * What is allocated from command pools and descriptor pools. The guest frees children one by one,
+ * or all at once with the pool, whose life is generated code; the object lists of object.c follow.
  */
-#include <stdlib.h>
+#include <string.h>
 
 #include "venus/device.h"
 #include "venus/handlers.h"
 
 /* Children of one allocation: stock Mesa asks for a handful; the driver's cost bounds the rest. */
 #define CHILDREN_MAX 65536u
-
-/* ---- pools ---- */
-
-void pv_venus_vkCreateCommandPool(struct pv_wire_decoder *wire,
-                                  struct pv_wire_vkCreateCommandPool *args)
-{
-    struct pv_venus_decoder *decoder = pv_venus_decoder_of(wire);
-    struct pv_venus_device *device = pv_venus_device_of(args->device);
-    VkCommandPool handle = VK_NULL_HANDLE;
-
-    args->ret = device->table.CreateCommandPool(pv_venus_device_handle(device), args->pCreateInfo,
-                                                NULL, &handle);
-    if (args->ret != VK_SUCCESS && (wire->flags & 1u) != 0) {
-        return;
-    }
-    if (pv_venus_object_create(decoder, sizeof(struct pv_venus_object), *args->pCommandPool,
-                               VK_OBJECT_TYPE_COMMAND_POOL, (uint64_t)(uintptr_t)handle,
-                               args->ret != VK_SUCCESS, &device->object)
-        == NULL) {
-        device->table.DestroyCommandPool(pv_venus_device_handle(device), handle, NULL);
-    }
-}
-
-void pv_venus_vkDestroyCommandPool(struct pv_wire_decoder *wire,
-                                   struct pv_wire_vkDestroyCommandPool *args)
-{
-    struct pv_venus_object *pool = PV_VENUS_OBJECT(args->commandPool);
-    struct pv_venus_device *device = pv_venus_device_of(args->device);
-
-    if (pool == NULL || !pv_venus_object_remove(pv_venus_decoder_of(wire), pool)) {
-        return;
-    }
-    device->table.DestroyCommandPool(pv_venus_device_handle(device),
-                                     (VkCommandPool)(uintptr_t)pool->base.handle, NULL);
-    pv_venus_object_free(pool);
-}
-
-void pv_venus_vkResetCommandPool(struct pv_wire_decoder *wire,
-                                 struct pv_wire_vkResetCommandPool *args)
-{
-    struct pv_venus_device *device = pv_venus_device_of(args->device);
-
-    if (wire->poisoned) {
-        args->ret = VK_ERROR_DEVICE_LOST;
-        return;
-    }
-    pv_wire_unwrap_vkResetCommandPool(args);
-    args->ret = device->table.ResetCommandPool(args->device, args->commandPool, args->flags);
-}
-
-void pv_venus_vkCreateDescriptorPool(struct pv_wire_decoder *wire,
-                                     struct pv_wire_vkCreateDescriptorPool *args)
-{
-    struct pv_venus_decoder *decoder = pv_venus_decoder_of(wire);
-    struct pv_venus_device *device = pv_venus_device_of(args->device);
-    VkDescriptorPool handle = VK_NULL_HANDLE;
-
-    args->ret = device->table.CreateDescriptorPool(pv_venus_device_handle(device),
-                                                   args->pCreateInfo, NULL, &handle);
-    if (args->ret != VK_SUCCESS && (wire->flags & 1u) != 0) {
-        return;
-    }
-    if (pv_venus_object_create(decoder, sizeof(struct pv_venus_object), *args->pDescriptorPool,
-                               VK_OBJECT_TYPE_DESCRIPTOR_POOL, (uint64_t)(uintptr_t)handle,
-                               args->ret != VK_SUCCESS, &device->object)
-        == NULL) {
-        device->table.DestroyDescriptorPool(pv_venus_device_handle(device), handle, NULL);
-    }
-}
-
-void pv_venus_vkDestroyDescriptorPool(struct pv_wire_decoder *wire,
-                                      struct pv_wire_vkDestroyDescriptorPool *args)
-{
-    struct pv_venus_object *pool = PV_VENUS_OBJECT(args->descriptorPool);
-    struct pv_venus_device *device = pv_venus_device_of(args->device);
-
-    if (pool == NULL || !pv_venus_object_remove(pv_venus_decoder_of(wire), pool)) {
-        return;
-    }
-    device->table.DestroyDescriptorPool(pv_venus_device_handle(device),
-                                        (VkDescriptorPool)(uintptr_t)pool->base.handle, NULL);
-    pv_venus_object_free(pool);
-}
 
 void pv_venus_vkResetDescriptorPool(struct pv_wire_decoder *wire,
                                     struct pv_wire_vkResetDescriptorPool *args)
@@ -111,20 +28,18 @@ void pv_venus_vkResetDescriptorPool(struct pv_wire_decoder *wire,
     args->ret = device->table.ResetDescriptorPool(args->device, args->descriptorPool, args->flags);
 }
 
-/* ---- children ---- */
-
 /*
- * Register count children of a pool. handles NULL: all poisoned. On a fault the rest stays
- * unregistered; the pool frees their host handles when it goes.
+ * Register count children of a pool, as poisoned ones if the allocation failed and the guest does
+ * not wait to hear it. On a fault the rest stays unregistered; the pool frees their host handles
+ * when it goes.
  */
-static void add_children(struct pv_venus_decoder *decoder, struct pv_venus_object *pool,
-                         uint32_t type, uint32_t count, const uint64_t *ids,
+static void add_children(struct pv_wire_decoder *wire, struct pv_venus_object *pool, uint32_t type,
+                         VkResult result, uint32_t count, const uint64_t *ids,
                          const uint64_t *handles)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (pv_venus_object_create(decoder, sizeof(struct pv_venus_object), ids[i], type,
-                                   handles != NULL ? handles[i] : 0, handles == NULL, pool)
-            == NULL) {
+        if (!pv_venus_object_created(pv_venus_decoder_of(wire), sizeof(struct pv_venus_object),
+                                     result, ids[i], type, handles[i], pool)) {
             return;
         }
     }
@@ -141,8 +56,9 @@ static uint64_t *child_handles(struct pv_wire_decoder *wire, uint32_t count)
     handles = pv_base_arena_alloc(&wire->arena, sizeof(*handles) * count);
     if (handles == NULL) {
         pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_MEMORY);
+        return NULL;
     }
-    return handles;
+    return memset(handles, 0, sizeof(*handles) * count);
 }
 
 void pv_venus_vkAllocateCommandBuffers(struct pv_wire_decoder *wire,
@@ -166,13 +82,8 @@ void pv_venus_vkAllocateCommandBuffers(struct pv_wire_decoder *wire,
         args->ret = device->table.AllocateCommandBuffers(args->device, args->pAllocateInfo,
                                                          (VkCommandBuffer *)(void *)handles);
     }
-    if (args->ret == VK_SUCCESS) {
-        add_children(pv_venus_decoder_of(wire), pool, VK_OBJECT_TYPE_COMMAND_BUFFER, count,
-                     args->pCommandBuffers, handles);
-    } else if ((wire->flags & 1u) == 0) {
-        add_children(pv_venus_decoder_of(wire), pool, VK_OBJECT_TYPE_COMMAND_BUFFER, count,
-                     args->pCommandBuffers, NULL);
-    }
+    add_children(wire, pool, VK_OBJECT_TYPE_COMMAND_BUFFER, args->ret, count, args->pCommandBuffers,
+                 handles);
 }
 
 void pv_venus_vkAllocateDescriptorSets(struct pv_wire_decoder *wire,
@@ -196,13 +107,8 @@ void pv_venus_vkAllocateDescriptorSets(struct pv_wire_decoder *wire,
         args->ret = device->table.AllocateDescriptorSets(args->device, args->pAllocateInfo,
                                                          (VkDescriptorSet *)(void *)handles);
     }
-    if (args->ret == VK_SUCCESS) {
-        add_children(pv_venus_decoder_of(wire), pool, VK_OBJECT_TYPE_DESCRIPTOR_SET, count,
-                     args->pDescriptorSets, handles);
-    } else if ((wire->flags & 1u) == 0) {
-        add_children(pv_venus_decoder_of(wire), pool, VK_OBJECT_TYPE_DESCRIPTOR_SET, count,
-                     args->pDescriptorSets, NULL);
-    }
+    add_children(wire, pool, VK_OBJECT_TYPE_DESCRIPTOR_SET, args->ret, count, args->pDescriptorSets,
+                 handles);
 }
 
 /*

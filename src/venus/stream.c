@@ -58,7 +58,8 @@ static PV_COLD void trace(struct pv_venus_decoder *decoder, const char *where, s
     pv_base_log_line(decoder->context->log, "venus.command", PV_BASE_LOG_DEBUG,
                      "%s %s+%zu: %s object %llu%s%s result %d", decoder->context->name, where,
                      offset_bytes, pv_wire_command_name(wire->command),
-                     (unsigned long long)wire->trace_id, (wire->flags & 1u) != 0 ? " reply" : "",
+                     (unsigned long long)wire->trace_id,
+                     pv_wire_reply_is_wanted(wire) ? " reply" : "",
                      wire->poisoned ? " poisoned" : "", wire->result);
 }
 

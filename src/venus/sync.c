@@ -24,20 +24,15 @@ bool pv_venus_semaphore_take_imported(struct pv_venus_semaphore *semaphore)
 
 void pv_venus_vkCreateFence(struct pv_wire_decoder *wire, struct pv_wire_vkCreateFence *args)
 {
-    struct pv_venus_decoder *decoder = pv_venus_decoder_of(wire);
     struct pv_venus_device *device = pv_venus_device_of(args->device);
     VkFence handle = VK_NULL_HANDLE;
 
     (void)pv_vkhost_create_fence_rewrite((VkFenceCreateInfo *)(uintptr_t)args->pCreateInfo);
     args->ret =
         device->table.CreateFence(pv_venus_device_handle(device), args->pCreateInfo, NULL, &handle);
-    if (args->ret != VK_SUCCESS && (wire->flags & 1u) != 0) {
-        return;
-    }
-    if (pv_venus_object_create(decoder, sizeof(struct pv_venus_fence), *args->pFence,
-                               VK_OBJECT_TYPE_FENCE, (uint64_t)(uintptr_t)handle,
-                               args->ret != VK_SUCCESS, &device->object)
-        == NULL) {
+    if (!pv_venus_object_created(pv_venus_decoder_of(wire), sizeof(struct pv_venus_fence),
+                                 args->ret, *args->pFence, VK_OBJECT_TYPE_FENCE,
+                                 (uint64_t)(uintptr_t)handle, &device->object)) {
         device->table.DestroyFence(pv_venus_device_handle(device), handle, NULL);
     }
 }
@@ -63,30 +58,6 @@ void pv_venus_vkDestroyFence(struct pv_wire_decoder *wire, struct pv_wire_vkDest
     }
     pv_venus_fence_finish(fence);
     pv_venus_object_free(&fence->object);
-}
-
-void pv_venus_vkResetFences(struct pv_wire_decoder *wire, struct pv_wire_vkResetFences *args)
-{
-    struct pv_venus_device *device = pv_venus_device_of(args->device);
-
-    if (wire->poisoned) {
-        args->ret = VK_ERROR_DEVICE_LOST;
-        return;
-    }
-    pv_wire_unwrap_vkResetFences(args);
-    args->ret = device->table.ResetFences(args->device, args->fenceCount, args->pFences);
-}
-
-void pv_venus_vkGetFenceStatus(struct pv_wire_decoder *wire, struct pv_wire_vkGetFenceStatus *args)
-{
-    struct pv_venus_device *device = pv_venus_device_of(args->device);
-
-    if (wire->poisoned) {
-        args->ret = VK_ERROR_DEVICE_LOST;
-        return;
-    }
-    pv_wire_unwrap_vkGetFenceStatus(args);
-    args->ret = device->table.GetFenceStatus(args->device, args->fence);
 }
 
 static bool is_stopping(struct pv_wire_decoder *wire)
@@ -190,36 +161,17 @@ void pv_venus_vkResetFenceResourceMESA(struct pv_wire_decoder *wire,
 void pv_venus_vkCreateSemaphore(struct pv_wire_decoder *wire,
                                 struct pv_wire_vkCreateSemaphore *args)
 {
-    struct pv_venus_decoder *decoder = pv_venus_decoder_of(wire);
     struct pv_venus_device *device = pv_venus_device_of(args->device);
     VkSemaphore handle = VK_NULL_HANDLE;
 
     (void)pv_vkhost_create_semaphore_rewrite((VkSemaphoreCreateInfo *)(uintptr_t)args->pCreateInfo);
     args->ret = device->table.CreateSemaphore(pv_venus_device_handle(device), args->pCreateInfo,
                                               NULL, &handle);
-    if (args->ret != VK_SUCCESS && (wire->flags & 1u) != 0) {
-        return;
-    }
-    if (pv_venus_object_create(decoder, sizeof(struct pv_venus_semaphore), *args->pSemaphore,
-                               VK_OBJECT_TYPE_SEMAPHORE, (uint64_t)(uintptr_t)handle,
-                               args->ret != VK_SUCCESS, &device->object)
-        == NULL) {
+    if (!pv_venus_object_created(pv_venus_decoder_of(wire), sizeof(struct pv_venus_semaphore),
+                                 args->ret, *args->pSemaphore, VK_OBJECT_TYPE_SEMAPHORE,
+                                 (uint64_t)(uintptr_t)handle, &device->object)) {
         device->table.DestroySemaphore(pv_venus_device_handle(device), handle, NULL);
     }
-}
-
-void pv_venus_vkDestroySemaphore(struct pv_wire_decoder *wire,
-                                 struct pv_wire_vkDestroySemaphore *args)
-{
-    struct pv_venus_object *object = PV_VENUS_OBJECT(args->semaphore);
-    struct pv_venus_device *device = pv_venus_device_of(args->device);
-
-    if (object == NULL || !pv_venus_object_remove(pv_venus_decoder_of(wire), object)) {
-        return;
-    }
-    device->table.DestroySemaphore(pv_venus_device_handle(device),
-                                   (VkSemaphore)(uintptr_t)object->base.handle, NULL);
-    pv_venus_object_free(object);
 }
 
 void pv_venus_vkWaitSemaphores(struct pv_wire_decoder *wire, struct pv_wire_vkWaitSemaphores *args)

@@ -388,7 +388,7 @@ void pv_wire_chain_unwrap(const void *next)
 
 struct pv_base_writer *pv_wire_reply_begin(struct pv_wire_decoder *decoder)
 {
-    if ((decoder->flags & 1u) == 0 || pv_base_fault_is_raised(&decoder->fault)) {
+    if (!pv_wire_reply_is_wanted(decoder) || pv_base_fault_is_raised(&decoder->fault)) {
         return NULL;
     }
     if (!decoder->has_reply) {
@@ -420,7 +420,7 @@ bool pv_wire_object_created(struct pv_wire_decoder *decoder, VkResult result, ui
 
     decoder->result = result;
     decoder->trace_id = id;
-    if (is_failed && (decoder->flags & 1u) != 0) {
+    if (is_failed && pv_wire_reply_is_wanted(decoder)) {
         return true; /* the guest learns of it */
     }
     return decoder->object_ops->add(decoder->context, id, type, is_failed ? 0 : handle, is_failed,
