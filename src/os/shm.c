@@ -42,7 +42,7 @@ static int add_seals(int fd, int seals)
 
 int pv_os_shm_create(const char *name, uint64_t size_bytes, int *ret_fd)
 {
-    int fd;
+    int fd = -1;
     int r = create_sized(name, size_bytes, &fd);
 
     if (r == 0) {
@@ -61,7 +61,7 @@ int pv_os_shm_create(const char *name, uint64_t size_bytes, int *ret_fd)
 int pv_os_shm_create_read_only(const char *name, size_t size_bytes, int *ret_fd, void **ret_memory)
 {
     void *memory = NULL;
-    int fd;
+    int fd = -1;
     int r = create_sized(name, size_bytes, &fd);
 
     if (r < 0) {

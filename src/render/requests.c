@@ -71,12 +71,15 @@ int pv_render_request_init(struct pv_gpu_context *context)
         .window_size_bytes = backend->options.window_size_bytes,
         .memory_max_bytes = backend->options.memory_max_bytes,
     };
+    int r;
 
     (void)snprintf(message.name, sizeof(message.name), "%s", context->name);
     if (backend->log_filter != NULL) {
         (void)snprintf(message.log, sizeof(message.log), "%s", backend->log_filter);
     }
-    return send_packet(context, &message, sizeof(message), NULL, 0, backend->options.window_fd);
+    r = send_packet(context, &message, sizeof(message), NULL, 0, backend->options.window_fd);
+    /* A worker that has ended already is lost like any other, with its exit status as the reason. */
+    return r < 0 && !context->unsent ? 0 : r;
 }
 
 int pv_render_request_attach(struct pv_gpu_context *context, uint32_t resource_id,
