@@ -16,6 +16,8 @@
 #include <vulkan/vulkan_core.h>
 
 #define FAKE_DRIVER_LIST_MAX 8
+/* What vkGetBufferDeviceAddress says of every buffer. */
+#define FAKE_DRIVER_ADDRESS UINT64_C(0xabc000)
 
 /* The last vkQueueSubmit that had a batch; handles are the driver's. */
 struct fake_driver_submit {
@@ -40,6 +42,19 @@ unsigned fake_driver_misuses(void);
 
 /* The next call of a function ("vkCreateBuffer") returns result instead of doing anything. */
 void fake_driver_fail_next(const char *function, VkResult result);
+
+/* Devices made from now on lack a function, as those of an older driver do. */
+void fake_driver_lack(const char *function);
+
+#define FAKE_DRIVER_VALUES_MAX 16
+
+struct fake_driver_call {
+    unsigned count; /* of calls since the reset */
+    uint64_t values[FAKE_DRIVER_VALUES_MAX];
+};
+
+/* What a function was last called with: which values stands at it in fake_driver_recorded.c. */
+struct fake_driver_call fake_driver_last_call(const char *function);
 
 /* From now on submitted fences wait for fake_driver_signal. */
 void fake_driver_hold_fences(void);
