@@ -357,6 +357,14 @@ static VkResult VKAPI_CALL wait_idle(VkDevice device)
     return VK_SUCCESS;
 }
 
+static void values_record(uint64_t *to, const uint64_t *values, uint32_t count)
+{
+    if (count > 0) {
+        memcpy(to, values,
+               sizeof(*to) * (count < FAKE_DRIVER_LIST_MAX ? count : FAKE_DRIVER_LIST_MAX));
+    }
+}
+
 static void submit_record(const VkSubmitInfo *info)
 {
     const VkTimelineSemaphoreSubmitInfo *values =
@@ -366,12 +374,18 @@ static void submit_record(const VkSubmitInfo *info)
         .wait_count = info->waitSemaphoreCount,
         .signal_count = info->signalSemaphoreCount,
         .command_buffer_count = info->commandBufferCount,
+        .wait_value_count = values != NULL ? values->waitSemaphoreValueCount : 0,
+        .signal_value_count = values != NULL ? values->signalSemaphoreValueCount : 0,
+        .has_group = pv_vkhost_chain_find(info, VK_STRUCTURE_TYPE_DEVICE_GROUP_SUBMIT_INFO) != NULL,
     };
     for (uint32_t i = 0; i < info->waitSemaphoreCount && i < FAKE_DRIVER_LIST_MAX; i++) {
         driver.submit.stages[i] = info->pWaitDstStageMask[i];
-        if (values != NULL && i < values->waitSemaphoreValueCount) {
-            driver.submit.wait_values[i] = values->pWaitSemaphoreValues[i];
-        }
+    }
+    if (values != NULL) {
+        values_record(driver.submit.wait_values, values->pWaitSemaphoreValues,
+                      values->waitSemaphoreValueCount);
+        values_record(driver.submit.signal_values, values->pSignalSemaphoreValues,
+                      values->signalSemaphoreValueCount);
     }
 }
 

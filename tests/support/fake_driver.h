@@ -24,7 +24,11 @@ struct fake_driver_submit {
     uint32_t wait_count;
     uint32_t signal_count;
     uint32_t command_buffer_count;
+    uint32_t wait_value_count; /* of VkTimelineSemaphoreSubmitInfo */
     uint64_t wait_values[FAKE_DRIVER_LIST_MAX];
+    uint32_t signal_value_count;
+    uint64_t signal_values[FAKE_DRIVER_LIST_MAX];
+    bool has_group; /* VkDeviceGroupSubmitInfo */
     uint32_t stages[FAKE_DRIVER_LIST_MAX];
 };
 

@@ -267,7 +267,7 @@ static VkResult VKAPI_CALL allocate_sets(VkDevice device, const VkDescriptorSetA
 
         fake_driver_check((uint64_t)(uintptr_t)info->pSetLayouts[i],
                           VK_OBJECT_TYPE_DESCRIPTOR_SET_LAYOUT, device);
-        (void)fake_object_make("", VK_OBJECT_TYPE_DESCRIPTOR_SET, device, &object);
+        (void)fake_object_make("a set", VK_OBJECT_TYPE_DESCRIPTOR_SET, device, &object);
         object->pool = FROM(info->descriptorPool);
         sets[i] = TO(VkDescriptorSet, object);
     }
