@@ -444,7 +444,13 @@ static VkResult VKAPI_CALL create_fence(VkDevice device, const VkFenceCreateInfo
 
 static VkResult VKAPI_CALL reset_fences(VkDevice device, uint32_t count, const VkFence *fences)
 {
+    VkResult result = VK_SUCCESS;
+
     pthread_mutex_lock(&driver.lock);
+    if (fake_driver_fails("vkResetFences", &result)) {
+        pthread_mutex_unlock(&driver.lock);
+        return result;
+    }
     for (uint32_t i = 0; i < count; i++) {
         if (fake_object_is_good(FROM(fences[i]), VK_OBJECT_TYPE_FENCE, FROM(device))) {
             driver.misuses += FROM(fences[i])->is_held; /* pending: Vulkan forbids it */
@@ -471,9 +477,13 @@ static VkResult VKAPI_CALL wait_fences(VkDevice device, uint32_t count, const Vk
                                        VkBool32 all, uint64_t timeout_ns)
 {
     struct timespec deadline;
+    VkResult result;
     int r = 0;
 
     (void)all; /* of one, here */
+    if (fake_driver_fails_now("vkWaitForFences", &result)) {
+        return result;
+    }
     (void)clock_gettime(CLOCK_REALTIME, &deadline);
     timeout_ns += (uint64_t)deadline.tv_nsec;
     deadline.tv_sec += (time_t)(timeout_ns / 1000000000u);
