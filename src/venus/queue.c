@@ -76,69 +76,83 @@ static uint32_t *numbers_copy(struct pv_wire_decoder *wire, const uint32_t *numb
     return memcpy(copy, numbers, sizeof(*copy) * count);
 }
 
-static void filter_waits(struct pv_wire_decoder *wire, VkSubmitInfo *submit)
+/* Drivers read one value for each semaphore, if there are values at all. */
+static bool complete(struct pv_wire_decoder *wire, uint32_t needed_count, uint32_t *count,
+                     const uint64_t **values)
 {
-    const VkTimelineSemaphoreSubmitInfo *values =
+    uint64_t *all;
+
+    if (*count > 0 && *values == NULL) {
+        pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_POINTER);
+        return false;
+    }
+    if (*count == 0 || *count >= needed_count) {
+        return true;
+    }
+    all = pv_wire_array_alloc(wire, needed_count, sizeof(*all), 0);
+    if (all == NULL) {
+        return false;
+    }
+    memset(all, 0, sizeof(*all) * needed_count);
+    memcpy(all, *values, sizeof(*all) * *count);
+    *values = all;
+    *count = needed_count;
+    return true;
+}
+
+/* The values of a submission, as many as it has semaphores or none. False with the fault raised. */
+static bool find_values(struct pv_wire_decoder *wire, const void *submit, uint32_t wait_count,
+                        uint32_t signal_count, VkTimelineSemaphoreSubmitInfo **ret_values)
+{
+    VkTimelineSemaphoreSubmitInfo *values =
         pv_vkhost_chain_find(submit, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
-    const VkDeviceGroupSubmitInfo *group =
-        pv_vkhost_chain_find(submit, VK_STRUCTURE_TYPE_DEVICE_GROUP_SUBMIT_INFO);
-    const bool has_values = values != NULL && values->pWaitSemaphoreValues != NULL
-                            && values->waitSemaphoreValueCount >= submit->waitSemaphoreCount;
-    const bool has_group = group != NULL && group->waitSemaphoreCount >= submit->waitSemaphoreCount;
-    uint32_t *stages = NULL;
-    uint32_t *indices = NULL;
+
+    *ret_values = values;
+    return values == NULL
+           || (complete(wire, wait_count, &values->waitSemaphoreValueCount,
+                        &values->pWaitSemaphoreValues)
+               && complete(wire, signal_count, &values->signalSemaphoreValueCount,
+                           &values->pSignalSemaphoreValues));
+}
+
+/* Take waits out, with what belongs to them; stages and values may be NULL. */
+static void filter_waits(uint32_t *count, const VkSemaphore *semaphores, uint32_t *stages,
+                         VkTimelineSemaphoreSubmitInfo *values)
+{
+    const bool has_values = values != NULL && values->waitSemaphoreValueCount > 0;
     uint32_t kept = 0;
 
-    if (submit->waitSemaphoreCount == 0) {
-        return;
-    }
-    stages = numbers_copy(wire, submit->pWaitDstStageMask, submit->waitSemaphoreCount);
-    if (has_group) {
-        indices =
-            numbers_copy(wire, group->pWaitSemaphoreDeviceIndices, submit->waitSemaphoreCount);
-    }
-    if (stages == NULL || (has_group && indices == NULL)) {
-        return;
-    }
-    for (uint32_t i = 0; i < submit->waitSemaphoreCount; i++) {
-        if (!keep_wait(submit->pWaitSemaphores[i])) {
+    for (uint32_t i = 0; i < *count; i++) {
+        if (!keep_wait(semaphores[i])) {
             continue;
         }
-        WRITABLE(VkSemaphore, submit->pWaitSemaphores)[kept] = submit->pWaitSemaphores[i];
-        stages[kept] = stages[i];
+        WRITABLE(VkSemaphore, semaphores)[kept] = semaphores[i];
+        if (stages != NULL) {
+            stages[kept] = stages[i];
+        }
         if (has_values) {
             WRITABLE(uint64_t, values->pWaitSemaphoreValues)
             [kept] = values->pWaitSemaphoreValues[i];
         }
-        if (has_group) {
-            indices[kept] = indices[i];
-        }
         kept++;
     }
     if (has_values) {
-        WRITABLE(VkTimelineSemaphoreSubmitInfo, values)->waitSemaphoreValueCount = kept;
+        values->waitSemaphoreValueCount = kept;
     }
-    if (has_group) {
-        WRITABLE(VkDeviceGroupSubmitInfo, group)->waitSemaphoreCount = kept;
-        WRITABLE(VkDeviceGroupSubmitInfo, group)->pWaitSemaphoreDeviceIndices = indices;
-    }
-    submit->pWaitDstStageMask = stages;
-    submit->waitSemaphoreCount = kept;
+    *count = kept;
 }
 
-static void filter_signals(VkSubmitInfo *submit, struct pv_venus_queue *queue)
+static void filter_signals(uint32_t *count, const VkSemaphore *semaphores,
+                           VkTimelineSemaphoreSubmitInfo *values, struct pv_venus_queue *queue)
 {
-    const VkTimelineSemaphoreSubmitInfo *values =
-        pv_vkhost_chain_find(submit, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
-    const bool has_values = values != NULL && values->pSignalSemaphoreValues != NULL
-                            && values->signalSemaphoreValueCount >= submit->signalSemaphoreCount;
+    const bool has_values = values != NULL && values->signalSemaphoreValueCount > 0;
     uint32_t kept = 0;
 
-    for (uint32_t i = 0; i < submit->signalSemaphoreCount; i++) {
-        if (!keep_signal(submit->pSignalSemaphores[i], queue)) {
+    for (uint32_t i = 0; i < *count; i++) {
+        if (!keep_signal(semaphores[i], queue)) {
             continue;
         }
-        WRITABLE(VkSemaphore, submit->pSignalSemaphores)[kept] = submit->pSignalSemaphores[i];
+        WRITABLE(VkSemaphore, semaphores)[kept] = semaphores[i];
         if (has_values) {
             WRITABLE(uint64_t, values->pSignalSemaphoreValues)
             [kept] = values->pSignalSemaphoreValues[i];
@@ -146,9 +160,9 @@ static void filter_signals(VkSubmitInfo *submit, struct pv_venus_queue *queue)
         kept++;
     }
     if (has_values) {
-        WRITABLE(VkTimelineSemaphoreSubmitInfo, values)->signalSemaphoreValueCount = kept;
+        values->signalSemaphoreValueCount = kept;
     }
-    submit->signalSemaphoreCount = kept;
+    *count = kept;
 }
 
 static void filter_command_buffers(VkSubmitInfo *submit)
@@ -164,18 +178,29 @@ static void filter_command_buffers(VkSubmitInfo *submit)
     submit->commandBufferCount = kept;
 }
 
-/* A count of values without the values: a driver would read them. */
-static bool values_are_there(struct pv_wire_decoder *wire, const VkSubmitInfo *submit)
+static bool filter_submit(struct pv_wire_decoder *wire, VkSubmitInfo *submit,
+                          struct pv_venus_queue *queue)
 {
-    const VkTimelineSemaphoreSubmitInfo *values =
-        pv_vkhost_chain_find(submit, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
+    VkTimelineSemaphoreSubmitInfo *values;
+    uint32_t *stages = NULL;
 
-    if (values != NULL
-        && ((values->waitSemaphoreValueCount > 0 && values->pWaitSemaphoreValues == NULL)
-            || (values->signalSemaphoreValueCount > 0 && values->pSignalSemaphoreValues == NULL))) {
-        pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_POINTER);
+    if (!find_values(wire, submit, submit->waitSemaphoreCount, submit->signalSemaphoreCount,
+                     &values)) {
         return false;
     }
+    if (submit->waitSemaphoreCount > 0) {
+        stages = numbers_copy(wire, submit->pWaitDstStageMask, submit->waitSemaphoreCount);
+        if (stages == NULL) {
+            return false;
+        }
+        submit->pWaitDstStageMask = stages;
+    }
+    /* Groups are of one device: its index, for which a driver reads as many numbers as there are
+     * semaphores, whatever the struct's own counts say, is 0 without it too. */
+    (void)pv_vkhost_chain_remove(submit, VK_STRUCTURE_TYPE_DEVICE_GROUP_SUBMIT_INFO);
+    filter_waits(&submit->waitSemaphoreCount, submit->pWaitSemaphores, stages, values);
+    filter_command_buffers(submit);
+    filter_signals(&submit->signalSemaphoreCount, submit->pSignalSemaphores, values, queue);
     return true;
 }
 
@@ -184,17 +209,9 @@ void pv_venus_vkQueueSubmit(struct pv_wire_decoder *wire, struct pv_wire_vkQueue
     struct pv_venus_queue *queue = queue_of(args->queue);
 
     for (uint32_t i = 0; i < args->submitCount; i++) {
-        VkSubmitInfo *submit = WRITABLE(VkSubmitInfo, &args->pSubmits[i]);
-
-        if (!values_are_there(wire, submit)) {
+        if (!filter_submit(wire, WRITABLE(VkSubmitInfo, &args->pSubmits[i]), queue)) {
             return;
         }
-        filter_waits(wire, submit);
-        filter_command_buffers(submit);
-        filter_signals(submit, queue);
-    }
-    if (pv_base_fault_is_raised(&wire->fault)) {
-        return;
     }
     pv_wire_unwrap_vkQueueSubmit(args);
     pthread_mutex_lock(&queue->lock);
@@ -271,17 +288,14 @@ void pv_venus_vkQueueBindSparse(struct pv_wire_decoder *wire,
     }
     for (uint32_t i = 0; i < args->bindInfoCount; i++) {
         VkBindSparseInfo *bind = WRITABLE(VkBindSparseInfo, &args->pBindInfo[i]);
-        uint32_t kept = 0;
+        VkTimelineSemaphoreSubmitInfo *values;
 
-        for (uint32_t k = 0; k < bind->waitSemaphoreCount; k++) {
-            if (keep_wait(bind->pWaitSemaphores[k])) {
-                WRITABLE(VkSemaphore, bind->pWaitSemaphores)[kept++] = bind->pWaitSemaphores[k];
-            }
+        if (!find_values(wire, bind, bind->waitSemaphoreCount, bind->signalSemaphoreCount,
+                         &values)) {
+            return;
         }
-        bind->waitSemaphoreCount = kept;
-        for (uint32_t k = 0; k < bind->signalSemaphoreCount; k++) {
-            (void)keep_signal(bind->pSignalSemaphores[k], queue);
-        }
+        filter_waits(&bind->waitSemaphoreCount, bind->pWaitSemaphores, NULL, values);
+        filter_signals(&bind->signalSemaphoreCount, bind->pSignalSemaphores, values, queue);
     }
     pv_wire_unwrap_vkQueueBindSparse(args);
     pthread_mutex_lock(&queue->lock);

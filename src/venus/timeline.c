@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* The waiting thread looks up this often whether the context is stopping. */
 #define WAIT_SLICE_NS UINT64_C(200000000)
@@ -80,6 +81,7 @@ static void *timeline_main(void *user)
 int pv_venus_timeline_create(struct pv_venus_queue *queue)
 {
     struct pv_venus_timeline *timeline = calloc(1, sizeof(*timeline));
+    pthread_condattr_t attributes;
     int r;
 
     if (timeline == NULL) {
@@ -91,9 +93,14 @@ int pv_venus_timeline_create(struct pv_venus_queue *queue)
     timeline->ring_index = queue->ring_index;
     timeline->last = &timeline->first;
     (void)pthread_mutex_init(&timeline->lock, NULL);
-    (void)pthread_cond_init(&timeline->changed, NULL);
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&timeline->changed, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
     r = -pthread_create(&timeline->thread, NULL, timeline_main, timeline);
     if (r < 0) {
+        (void)pthread_cond_destroy(&timeline->changed);
+        (void)pthread_mutex_destroy(&timeline->lock);
         free(timeline);
         return r;
     }
@@ -124,6 +131,31 @@ void pv_venus_timeline_destroy(struct pv_venus_timeline *timeline)
     free(timeline);
 }
 
+static bool is_ending(const struct pv_venus_timeline *timeline)
+{
+    return atomic_load(&timeline->context->stopping) || atomic_load(&timeline->context->lost);
+}
+
+/*
+ * Wait until one more fence may be outstanding. The GPU may never be through with those that are;
+ * who loses the context then has no way to wake us, so look now and then. False: give up.
+ */
+static bool wait_for_room_locked(struct pv_venus_timeline *timeline)
+{
+    while (timeline->count >= PV_VENUS_TIMELINE_FENCE_MAX && !is_ending(timeline)) {
+        struct timespec deadline;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
+        deadline.tv_nsec += (long)WAIT_SLICE_NS;
+        if (deadline.tv_nsec >= 1000000000) {
+            deadline.tv_nsec -= 1000000000;
+            deadline.tv_sec++;
+        }
+        (void)pthread_cond_timedwait(&timeline->changed, &timeline->lock, &deadline);
+    }
+    return timeline->count < PV_VENUS_TIMELINE_FENCE_MAX;
+}
+
 /* A VkFence ready for use, waiting for room if too many are outstanding. NULL: give up. */
 static struct pending *take_spare(struct pv_venus_timeline *timeline)
 {
@@ -133,10 +165,9 @@ static struct pending *take_spare(struct pv_venus_timeline *timeline)
     struct pending *pending;
 
     pthread_mutex_lock(&timeline->lock);
-    while (timeline->count >= PV_VENUS_TIMELINE_FENCE_MAX
-           && !atomic_load(&timeline->context->stopping)
-           && !atomic_load(&timeline->context->lost)) {
-        pthread_cond_wait(&timeline->changed, &timeline->lock);
+    if (!wait_for_room_locked(timeline)) {
+        pthread_mutex_unlock(&timeline->lock);
+        return NULL;
     }
     timeline->count++;
     pending = timeline->spare;

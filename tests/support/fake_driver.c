@@ -12,33 +12,25 @@
 #include <time.h>
 
 #include "base/compiler.h"
+#include "support/fake_driver_inside.h"
 #include "support/fake_vulkan.h"
 #include "vkhost/chain.h"
-
-#define BUFFER_BYTES 65536
-
-struct object {
-    VkObjectType type;
-    bool is_alive;
-    bool is_signalled; /* of a fence */
-    bool is_held;
-    struct object *device; /* NULL: it is one */
-    struct object *pool;
-    uint64_t size_bytes;
-    void *pages; /* of imported memory */
-    struct object *next;
-};
 
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t signalled;
-    struct object *objects; /* newest first */
-    struct object *held[1024];
+    struct fake_object *objects; /* newest first */
+    struct fake_object *held[1024];
     unsigned held_count;
     bool holds;
     unsigned misuses;
     char failing[64];
     VkResult failure;
+    char lacking[64];
+    struct {
+        const char *function;
+        struct fake_driver_call call;
+    } calls[64];
     struct fake_driver_submit submit;
 } driver = {.lock = PTHREAD_MUTEX_INITIALIZER, .signalled = PTHREAD_COND_INITIALIZER};
 
@@ -53,7 +45,7 @@ unsigned fake_driver_finish(void)
     unsigned alive = 0;
 
     while (driver.objects != NULL) {
-        struct object *object = driver.objects;
+        struct fake_object *object = driver.objects;
 
         driver.objects = object->next;
         alive += object->is_alive;
@@ -63,6 +55,8 @@ unsigned fake_driver_finish(void)
     driver.holds = false;
     driver.misuses = 0;
     driver.failing[0] = '\0';
+    driver.lacking[0] = '\0';
+    memset(driver.calls, 0, sizeof(driver.calls));
     driver.submit = (struct fake_driver_submit){0};
     return alive;
 }
@@ -72,7 +66,7 @@ unsigned fake_driver_live(VkObjectType type)
     unsigned count = 0;
 
     pthread_mutex_lock(&driver.lock);
-    for (const struct object *object = driver.objects; object != NULL; object = object->next) {
+    for (const struct fake_object *object = driver.objects; object != NULL; object = object->next) {
         count += object->is_alive && object->type == type;
     }
     pthread_mutex_unlock(&driver.lock);
@@ -94,6 +88,69 @@ void fake_driver_fail_next(const char *function, VkResult result)
     pthread_mutex_lock(&driver.lock);
     strncpy(driver.failing, function, sizeof(driver.failing) - 1);
     driver.failure = result;
+    pthread_mutex_unlock(&driver.lock);
+}
+
+void fake_driver_lack(const char *function)
+{
+    strncpy(driver.lacking, function, sizeof(driver.lacking) - 1);
+}
+
+static struct fake_driver_call *call_of(const char *function)
+{
+    size_t i = 0;
+
+    while (i < PV_ARRAY_LEN(driver.calls) - 1 && driver.calls[i].function != NULL
+           && strcmp(driver.calls[i].function, function) != 0) {
+        i++;
+    }
+    driver.calls[i].function = function;
+    return &driver.calls[i].call;
+}
+
+struct fake_driver_call fake_driver_last_call(const char *function)
+{
+    struct fake_driver_call call;
+
+    pthread_mutex_lock(&driver.lock);
+    call = *call_of(function);
+    pthread_mutex_unlock(&driver.lock);
+    return call;
+}
+
+void fake_driver_record(const char *function, uint32_t count, const uint64_t *values)
+{
+    struct fake_driver_call *call;
+
+    pthread_mutex_lock(&driver.lock);
+    call = call_of(function);
+    call->count++;
+    memset(call->values, 0, sizeof(call->values));
+    memcpy(call->values, values, sizeof(*values) * count);
+    pthread_mutex_unlock(&driver.lock);
+}
+
+void fake_driver_check(uint64_t handle, VkObjectType type, VkDevice device)
+{
+    pthread_mutex_lock(&driver.lock);
+    (void)fake_object_is_good(FROM(handle), type, FROM(device));
+    pthread_mutex_unlock(&driver.lock);
+}
+
+bool fake_driver_fails_now(const char *function, VkResult *ret_result)
+{
+    bool failed;
+
+    pthread_mutex_lock(&driver.lock);
+    failed = fake_driver_fails(function, ret_result);
+    pthread_mutex_unlock(&driver.lock);
+    return failed;
+}
+
+void fake_driver_misuse(void)
+{
+    pthread_mutex_lock(&driver.lock);
+    driver.misuses++;
     pthread_mutex_unlock(&driver.lock);
 }
 
@@ -146,7 +203,7 @@ void *fake_driver_last_import(void)
     void *pages = NULL;
 
     pthread_mutex_lock(&driver.lock);
-    for (const struct object *object = driver.objects; object != NULL && pages == NULL;
+    for (const struct fake_object *object = driver.objects; object != NULL && pages == NULL;
          object = object->next) {
         pages = object->is_alive ? object->pages : NULL;
     }
@@ -156,10 +213,7 @@ void *fake_driver_last_import(void)
 
 /* ---- objects; all under the lock ---- */
 
-#define FROM(handle)     ((struct object *)(uintptr_t)(handle))
-#define TO(type, object) ((type)(uintptr_t)(object))
-
-static bool fails(const char *function, VkResult *ret_result)
+bool fake_driver_fails(const char *function, VkResult *ret_result)
 {
     if (strcmp(driver.failing, function) != 0) {
         return false;
@@ -169,9 +223,9 @@ static bool fails(const char *function, VkResult *ret_result)
     return true;
 }
 
-static struct object *object_add(VkObjectType type, struct object *device)
+struct fake_object *fake_object_add(VkObjectType type, struct fake_object *device)
 {
-    struct object *object = calloc(1, sizeof(*object));
+    struct fake_object *object = calloc(1, sizeof(*object));
 
     if (object == NULL) {
         abort();
@@ -185,9 +239,10 @@ static struct object *object_add(VkObjectType type, struct object *device)
 }
 
 /* Whether a handle may be used in a call of that device; counts it if not. */
-static bool is_good(const struct object *handle, VkObjectType type, const struct object *device)
+bool fake_object_is_good(const struct fake_object *handle, VkObjectType type,
+                         const struct fake_object *device)
 {
-    const struct object *object = driver.objects;
+    const struct fake_object *object = driver.objects;
 
     while (object != NULL && object != handle) {
         object = object->next;
@@ -199,41 +254,48 @@ static bool is_good(const struct object *handle, VkObjectType type, const struct
     return true;
 }
 
-static void kill_children(const struct object *parent)
+static void kill_children(const struct fake_object *parent)
 {
-    for (struct object *object = driver.objects; object != NULL; object = object->next) {
+    for (struct fake_object *object = driver.objects; object != NULL; object = object->next) {
         if (object->pool == parent) {
             object->is_alive = false;
         }
     }
 }
 
-static void object_end(void *handle, VkObjectType type, VkDevice device)
+void fake_object_end(void *handle, VkObjectType type, VkDevice device)
 {
     pthread_mutex_lock(&driver.lock);
-    if (handle != NULL && is_good(FROM(handle), type, FROM(device))) {
+    if (handle != NULL && fake_object_is_good(FROM(handle), type, FROM(device))) {
         FROM(handle)->is_alive = false;
         kill_children(FROM(handle));
     }
     pthread_mutex_unlock(&driver.lock);
 }
 
-static VkResult object_make(const char *function, VkObjectType type, VkDevice device,
-                            struct object **ret_object)
+VkResult fake_object_make(const char *function, VkObjectType type, VkDevice device,
+                          struct fake_object **ret_object)
 {
     VkResult result = VK_SUCCESS;
 
     pthread_mutex_lock(&driver.lock);
     *ret_object = NULL;
-    if (!fails(function, &result)) {
-        if (is_good(FROM(device), VK_OBJECT_TYPE_DEVICE, NULL)) {
-            *ret_object = object_add(type, FROM(device));
+    if (!fake_driver_fails(function, &result)) {
+        if (fake_object_is_good(FROM(device), VK_OBJECT_TYPE_DEVICE, NULL)) {
+            *ret_object = fake_object_add(type, FROM(device));
         } else {
             result = VK_ERROR_UNKNOWN;
         }
     }
     pthread_mutex_unlock(&driver.lock);
     return result;
+}
+
+void fake_object_end_children(struct fake_object *pool)
+{
+    pthread_mutex_lock(&driver.lock);
+    kill_children(pool);
+    pthread_mutex_unlock(&driver.lock);
 }
 
 /* ---- devices and queues ---- */
@@ -248,11 +310,11 @@ static VkResult VKAPI_CALL create_device(VkPhysicalDevice physical_device,
     (void)info;
     (void)allocator;
     pthread_mutex_lock(&driver.lock);
-    if (!fails("vkCreateDevice", &result)) {
-        struct object *object = object_add(VK_OBJECT_TYPE_DEVICE, NULL);
+    if (!fake_driver_fails("vkCreateDevice", &result)) {
+        struct fake_object *object = fake_object_add(VK_OBJECT_TYPE_DEVICE, NULL);
 
         *device = TO(VkDevice, object);
-        object_add(VK_OBJECT_TYPE_QUEUE, object);
+        fake_object_add(VK_OBJECT_TYPE_QUEUE, object);
     }
     pthread_mutex_unlock(&driver.lock);
     return result;
@@ -262,9 +324,9 @@ static void VKAPI_CALL destroy_device(VkDevice device, const VkAllocationCallbac
 {
     (void)allocator;
     pthread_mutex_lock(&driver.lock);
-    if (is_good(FROM(device), VK_OBJECT_TYPE_DEVICE, NULL)) {
+    if (fake_object_is_good(FROM(device), VK_OBJECT_TYPE_DEVICE, NULL)) {
         FROM(device)->is_alive = false;
-        for (struct object *object = driver.objects; object != NULL; object = object->next) {
+        for (struct fake_object *object = driver.objects; object != NULL; object = object->next) {
             if (object->device == FROM(device) && object->is_alive) {
                 /* Vulkan wants all children gone, queues apart. */
                 driver.misuses += object->type != VK_OBJECT_TYPE_QUEUE;
@@ -279,7 +341,7 @@ static void VKAPI_CALL get_queue2(VkDevice device, const VkDeviceQueueInfo2 *inf
 {
     *queue = VK_NULL_HANDLE;
     pthread_mutex_lock(&driver.lock);
-    for (struct object *object = driver.objects; object != NULL; object = object->next) {
+    for (struct fake_object *object = driver.objects; object != NULL; object = object->next) {
         if (object->type == VK_OBJECT_TYPE_QUEUE && object->device == FROM(device)
             && info->queueFamilyIndex == 0 && info->queueIndex == 0) {
             *queue = TO(VkQueue, object);
@@ -295,6 +357,14 @@ static VkResult VKAPI_CALL wait_idle(VkDevice device)
     return VK_SUCCESS;
 }
 
+static void values_record(uint64_t *to, const uint64_t *values, uint32_t count)
+{
+    if (count > 0) {
+        memcpy(to, values,
+               sizeof(*to) * (count < FAKE_DRIVER_LIST_MAX ? count : FAKE_DRIVER_LIST_MAX));
+    }
+}
+
 static void submit_record(const VkSubmitInfo *info)
 {
     const VkTimelineSemaphoreSubmitInfo *values =
@@ -304,37 +374,45 @@ static void submit_record(const VkSubmitInfo *info)
         .wait_count = info->waitSemaphoreCount,
         .signal_count = info->signalSemaphoreCount,
         .command_buffer_count = info->commandBufferCount,
+        .wait_value_count = values != NULL ? values->waitSemaphoreValueCount : 0,
+        .signal_value_count = values != NULL ? values->signalSemaphoreValueCount : 0,
+        .has_group = pv_vkhost_chain_find(info, VK_STRUCTURE_TYPE_DEVICE_GROUP_SUBMIT_INFO) != NULL,
     };
     for (uint32_t i = 0; i < info->waitSemaphoreCount && i < FAKE_DRIVER_LIST_MAX; i++) {
         driver.submit.stages[i] = info->pWaitDstStageMask[i];
-        if (values != NULL && i < values->waitSemaphoreValueCount) {
-            driver.submit.wait_values[i] = values->pWaitSemaphoreValues[i];
-        }
+    }
+    if (values != NULL) {
+        values_record(driver.submit.wait_values, values->pWaitSemaphoreValues,
+                      values->waitSemaphoreValueCount);
+        values_record(driver.submit.signal_values, values->pSignalSemaphoreValues,
+                      values->signalSemaphoreValueCount);
     }
 }
 
 static VkResult VKAPI_CALL queue_submit(VkQueue queue, uint32_t count, const VkSubmitInfo *infos,
                                         VkFence fence)
 {
-    const struct object *device = FROM(queue)->device;
+    const struct fake_object *device = FROM(queue)->device;
     VkResult result = VK_SUCCESS;
 
     pthread_mutex_lock(&driver.lock);
-    (void)is_good(FROM(queue), VK_OBJECT_TYPE_QUEUE, device);
-    if (fails("vkQueueSubmit", &result)) {
+    (void)fake_object_is_good(FROM(queue), VK_OBJECT_TYPE_QUEUE, device);
+    if (fake_driver_fails("vkQueueSubmit", &result)) {
         pthread_mutex_unlock(&driver.lock);
         return result;
     }
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t k = 0; k < infos[i].waitSemaphoreCount; k++) {
-            (void)is_good(FROM(infos[i].pWaitSemaphores[k]), VK_OBJECT_TYPE_SEMAPHORE, device);
+            (void)fake_object_is_good(FROM(infos[i].pWaitSemaphores[k]), VK_OBJECT_TYPE_SEMAPHORE,
+                                      device);
         }
         for (uint32_t k = 0; k < infos[i].commandBufferCount; k++) {
-            (void)is_good(FROM(infos[i].pCommandBuffers[k]), VK_OBJECT_TYPE_COMMAND_BUFFER, device);
+            (void)fake_object_is_good(FROM(infos[i].pCommandBuffers[k]),
+                                      VK_OBJECT_TYPE_COMMAND_BUFFER, device);
         }
         submit_record(&infos[i]);
     }
-    if (fence != VK_NULL_HANDLE && is_good(FROM(fence), VK_OBJECT_TYPE_FENCE, device)) {
+    if (fence != VK_NULL_HANDLE && fake_object_is_good(FROM(fence), VK_OBJECT_TYPE_FENCE, device)) {
         if (driver.holds && driver.held_count < PV_ARRAY_LEN(driver.held)) {
             driver.held[driver.held_count++] = FROM(fence);
             FROM(fence)->is_held = true;
@@ -352,8 +430,9 @@ static VkResult VKAPI_CALL queue_submit(VkQueue queue, uint32_t count, const VkS
 static VkResult VKAPI_CALL create_fence(VkDevice device, const VkFenceCreateInfo *info,
                                         const VkAllocationCallbacks *allocator, VkFence *fence)
 {
-    struct object *object;
-    const VkResult result = object_make("vkCreateFence", VK_OBJECT_TYPE_FENCE, device, &object);
+    struct fake_object *object;
+    const VkResult result =
+        fake_object_make("vkCreateFence", VK_OBJECT_TYPE_FENCE, device, &object);
 
     (void)allocator;
     if (object != NULL) {
@@ -365,9 +444,15 @@ static VkResult VKAPI_CALL create_fence(VkDevice device, const VkFenceCreateInfo
 
 static VkResult VKAPI_CALL reset_fences(VkDevice device, uint32_t count, const VkFence *fences)
 {
+    VkResult result = VK_SUCCESS;
+
     pthread_mutex_lock(&driver.lock);
+    if (fake_driver_fails("vkResetFences", &result)) {
+        pthread_mutex_unlock(&driver.lock);
+        return result;
+    }
     for (uint32_t i = 0; i < count; i++) {
-        if (is_good(FROM(fences[i]), VK_OBJECT_TYPE_FENCE, FROM(device))) {
+        if (fake_object_is_good(FROM(fences[i]), VK_OBJECT_TYPE_FENCE, FROM(device))) {
             driver.misuses += FROM(fences[i])->is_held; /* pending: Vulkan forbids it */
             FROM(fences[i])->is_signalled = false;
         }
@@ -381,7 +466,7 @@ static VkResult VKAPI_CALL fence_status(VkDevice device, VkFence fence)
     VkResult result = VK_ERROR_UNKNOWN;
 
     pthread_mutex_lock(&driver.lock);
-    if (is_good(FROM(fence), VK_OBJECT_TYPE_FENCE, FROM(device))) {
+    if (fake_object_is_good(FROM(fence), VK_OBJECT_TYPE_FENCE, FROM(device))) {
         result = FROM(fence)->is_signalled ? VK_SUCCESS : VK_NOT_READY;
     }
     pthread_mutex_unlock(&driver.lock);
@@ -392,16 +477,20 @@ static VkResult VKAPI_CALL wait_fences(VkDevice device, uint32_t count, const Vk
                                        VkBool32 all, uint64_t timeout_ns)
 {
     struct timespec deadline;
+    VkResult result;
     int r = 0;
 
     (void)all; /* of one, here */
+    if (fake_driver_fails_now("vkWaitForFences", &result)) {
+        return result;
+    }
     (void)clock_gettime(CLOCK_REALTIME, &deadline);
     timeout_ns += (uint64_t)deadline.tv_nsec;
     deadline.tv_sec += (time_t)(timeout_ns / 1000000000u);
     deadline.tv_nsec = (long)(timeout_ns % 1000000000u);
     pthread_mutex_lock(&driver.lock);
     for (uint32_t i = 0; i < count && r == 0; i++) {
-        if (!is_good(FROM(fences[i]), VK_OBJECT_TYPE_FENCE, FROM(device))) {
+        if (!fake_object_is_good(FROM(fences[i]), VK_OBJECT_TYPE_FENCE, FROM(device))) {
             pthread_mutex_unlock(&driver.lock);
             return VK_ERROR_UNKNOWN;
         }
@@ -417,7 +506,7 @@ static void VKAPI_CALL destroy_fence(VkDevice device, VkFence fence,
                                      const VkAllocationCallbacks *allocator)
 {
     (void)allocator;
-    object_end(TO(void *, fence), VK_OBJECT_TYPE_FENCE, device);
+    fake_object_end(TO(void *, fence), VK_OBJECT_TYPE_FENCE, device);
 }
 
 /* ---- memory and buffers ---- */
@@ -428,9 +517,9 @@ static VkResult VKAPI_CALL allocate_memory(VkDevice device, const VkMemoryAlloca
 {
     const VkImportMemoryHostPointerInfoEXT *import =
         pv_vkhost_chain_find(info, VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT);
-    struct object *object;
+    struct fake_object *object;
     const VkResult result =
-        object_make("vkAllocateMemory", VK_OBJECT_TYPE_DEVICE_MEMORY, device, &object);
+        fake_object_make("vkAllocateMemory", VK_OBJECT_TYPE_DEVICE_MEMORY, device, &object);
 
     (void)allocator;
     if (object != NULL) {
@@ -447,14 +536,15 @@ static void VKAPI_CALL free_memory(VkDevice device, VkDeviceMemory memory,
                                    const VkAllocationCallbacks *allocator)
 {
     (void)allocator;
-    object_end(TO(void *, memory), VK_OBJECT_TYPE_DEVICE_MEMORY, device);
+    fake_object_end(TO(void *, memory), VK_OBJECT_TYPE_DEVICE_MEMORY, device);
 }
 
 static VkResult VKAPI_CALL create_buffer(VkDevice device, const VkBufferCreateInfo *info,
                                          const VkAllocationCallbacks *allocator, VkBuffer *buffer)
 {
-    struct object *object;
-    const VkResult result = object_make("vkCreateBuffer", VK_OBJECT_TYPE_BUFFER, device, &object);
+    struct fake_object *object;
+    const VkResult result =
+        fake_object_make("vkCreateBuffer", VK_OBJECT_TYPE_BUFFER, device, &object);
 
     (void)allocator;
     if (object != NULL) {
@@ -468,14 +558,14 @@ static void VKAPI_CALL destroy_buffer(VkDevice device, VkBuffer buffer,
                                       const VkAllocationCallbacks *allocator)
 {
     (void)allocator;
-    object_end(TO(void *, buffer), VK_OBJECT_TYPE_BUFFER, device);
+    fake_object_end(TO(void *, buffer), VK_OBJECT_TYPE_BUFFER, device);
 }
 
 static void VKAPI_CALL buffer_requirements(VkDevice device, VkBuffer buffer,
                                            VkMemoryRequirements *requirements)
 {
     pthread_mutex_lock(&driver.lock);
-    if (is_good(FROM(buffer), VK_OBJECT_TYPE_BUFFER, FROM(device))) {
+    if (fake_object_is_good(FROM(buffer), VK_OBJECT_TYPE_BUFFER, FROM(device))) {
         *requirements = (VkMemoryRequirements){
             .size = FROM(buffer)->size_bytes,
             .alignment = 64,
@@ -489,8 +579,8 @@ static VkResult VKAPI_CALL bind_buffer(VkDevice device, VkBuffer buffer, VkDevic
                                        VkDeviceSize offset_bytes)
 {
     pthread_mutex_lock(&driver.lock);
-    if (is_good(FROM(buffer), VK_OBJECT_TYPE_BUFFER, FROM(device))
-        && is_good(FROM(memory), VK_OBJECT_TYPE_DEVICE_MEMORY, FROM(device))) {
+    if (fake_object_is_good(FROM(buffer), VK_OBJECT_TYPE_BUFFER, FROM(device))
+        && fake_object_is_good(FROM(memory), VK_OBJECT_TYPE_DEVICE_MEMORY, FROM(device))) {
         /* A real driver would write past the end. */
         driver.misuses += offset_bytes > FROM(memory)->size_bytes
                           || FROM(buffer)->size_bytes > FROM(memory)->size_bytes - offset_bytes;
@@ -501,33 +591,9 @@ static VkResult VKAPI_CALL bind_buffer(VkDevice device, VkBuffer buffer, VkDevic
 
 /* ---- semaphores, pools and what needs no more than a handle ---- */
 
-#define PLAIN(Name, Type, type)                                                                    \
-    static VkResult VKAPI_CALL create_##type(VkDevice device, const Vk##Name##CreateInfo *info,    \
-                                             const VkAllocationCallbacks *allocator,               \
-                                             Vk##Name *ret_object)                                 \
-    {                                                                                              \
-        struct object *object;                                                                     \
-        const VkResult result =                                                                    \
-            object_make("vkCreate" #Name, VK_OBJECT_TYPE_##Type, device, &object);                 \
-                                                                                                   \
-        (void)info;                                                                                \
-        (void)allocator;                                                                           \
-        if (object != NULL) {                                                                      \
-            *ret_object = TO(Vk##Name, object);                                                    \
-        }                                                                                          \
-        return result;                                                                             \
-    }                                                                                              \
-                                                                                                   \
-    static void VKAPI_CALL destroy_##type(VkDevice device, Vk##Name object,                        \
-                                          const VkAllocationCallbacks *allocator)                  \
-    {                                                                                              \
-        (void)allocator;                                                                           \
-        object_end(TO(void *, object), VK_OBJECT_TYPE_##Type, device);                             \
-    }
-
-PLAIN(Semaphore, SEMAPHORE, semaphore)
-PLAIN(CommandPool, COMMAND_POOL, command_pool)
-PLAIN(PipelineCache, PIPELINE_CACHE, pipeline_cache)
+FAKE_DRIVER_PLAIN(Semaphore, SEMAPHORE, semaphore)
+FAKE_DRIVER_PLAIN(CommandPool, COMMAND_POOL, command_pool)
+FAKE_DRIVER_PLAIN(PipelineCache, PIPELINE_CACHE, pipeline_cache)
 
 static VkResult VKAPI_CALL allocate_command_buffers(VkDevice device,
                                                     const VkCommandBufferAllocateInfo *info,
@@ -536,10 +602,12 @@ static VkResult VKAPI_CALL allocate_command_buffers(VkDevice device,
     VkResult result = VK_SUCCESS;
 
     pthread_mutex_lock(&driver.lock);
-    if (!fails("vkAllocateCommandBuffers", &result)) {
-        (void)is_good(FROM(info->commandPool), VK_OBJECT_TYPE_COMMAND_POOL, FROM(device));
+    if (!fake_driver_fails("vkAllocateCommandBuffers", &result)) {
+        (void)fake_object_is_good(FROM(info->commandPool), VK_OBJECT_TYPE_COMMAND_POOL,
+                                  FROM(device));
         for (uint32_t i = 0; i < info->commandBufferCount; i++) {
-            struct object *object = object_add(VK_OBJECT_TYPE_COMMAND_BUFFER, FROM(device));
+            struct fake_object *object =
+                fake_object_add(VK_OBJECT_TYPE_COMMAND_BUFFER, FROM(device));
 
             object->pool = FROM(info->commandPool);
             buffers[i] = TO(VkCommandBuffer, object);
@@ -555,7 +623,7 @@ static void VKAPI_CALL free_command_buffers(VkDevice device, VkCommandPool pool,
     pthread_mutex_lock(&driver.lock);
     for (uint32_t i = 0; i < count; i++) {
         if (buffers[i] != VK_NULL_HANDLE
-            && is_good(FROM(buffers[i]), VK_OBJECT_TYPE_COMMAND_BUFFER, FROM(device))) {
+            && fake_object_is_good(FROM(buffers[i]), VK_OBJECT_TYPE_COMMAND_BUFFER, FROM(device))) {
             driver.misuses += FROM(buffers[i])->pool != FROM(pool);
             FROM(buffers[i])->is_alive = false;
         }
@@ -604,10 +672,19 @@ PFN_vkVoidFunction VKAPI_CALL fake_driver_entry(VkInstance instance, const char 
         {"vkDestroyPipelineCache", (PFN_vkVoidFunction)destroy_pipeline_cache},
     };
 
+    if (strcmp(driver.lacking, name) == 0) {
+        return NULL;
+    }
     for (size_t i = 0; i < PV_ARRAY_LEN(functions); i++) {
         if (strcmp(functions[i].name, name) == 0) {
             return functions[i].function;
         }
+    }
+    if (fake_driver_resource_entry(name) != NULL) {
+        return fake_driver_resource_entry(name);
+    }
+    if (fake_driver_recorded_entry(name) != NULL) {
+        return fake_driver_recorded_entry(name);
     }
     return pv_fake_vulkan_entry(instance, name);
 }

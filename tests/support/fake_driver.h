@@ -16,13 +16,19 @@
 #include <vulkan/vulkan_core.h>
 
 #define FAKE_DRIVER_LIST_MAX 8
+/* What vkGetBufferDeviceAddress says of every buffer. */
+#define FAKE_DRIVER_ADDRESS UINT64_C(0xabc000)
 
 /* The last vkQueueSubmit that had a batch; handles are the driver's. */
 struct fake_driver_submit {
     uint32_t wait_count;
     uint32_t signal_count;
     uint32_t command_buffer_count;
+    uint32_t wait_value_count; /* of VkTimelineSemaphoreSubmitInfo */
     uint64_t wait_values[FAKE_DRIVER_LIST_MAX];
+    uint32_t signal_value_count;
+    uint64_t signal_values[FAKE_DRIVER_LIST_MAX];
+    bool has_group; /* VkDeviceGroupSubmitInfo */
     uint32_t stages[FAKE_DRIVER_LIST_MAX];
 };
 
@@ -40,6 +46,19 @@ unsigned fake_driver_misuses(void);
 
 /* The next call of a function ("vkCreateBuffer") returns result instead of doing anything. */
 void fake_driver_fail_next(const char *function, VkResult result);
+
+/* Devices made from now on lack a function, as those of an older driver do. */
+void fake_driver_lack(const char *function);
+
+#define FAKE_DRIVER_VALUES_MAX 16
+
+struct fake_driver_call {
+    unsigned count; /* of calls since the reset */
+    uint64_t values[FAKE_DRIVER_VALUES_MAX];
+};
+
+/* What a function was last called with: which values stands at it in fake_driver_recorded.c. */
+struct fake_driver_call fake_driver_last_call(const char *function);
 
 /* From now on submitted fences wait for fake_driver_signal. */
 void fake_driver_hold_fences(void);

@@ -49,7 +49,7 @@ void venus_ids(struct venus_bytes *to, uint32_t count, const uint64_t *ids)
 }
 
 /* The start of a struct behind a pointer, without a chain. */
-static void info(struct venus_bytes *to, uint32_t s_type)
+void venus_info(struct venus_bytes *to, uint32_t s_type)
 {
     venus_u64(to, 1);
     venus_u32(to, s_type);
@@ -57,7 +57,7 @@ static void info(struct venus_bytes *to, uint32_t s_type)
 }
 
 /* No allocation callbacks, and the id of what is created. */
-static void created(struct venus_bytes *to, uint64_t id)
+void venus_created(struct venus_bytes *to, uint64_t id)
 {
     venus_u64(to, 0);
     venus_u64(to, 1);
@@ -69,7 +69,7 @@ static void create(struct venus_bytes *to, uint32_t number, uint64_t parent, uin
 {
     venus_command(to, number, reply);
     venus_u64(to, parent);
-    info(to, s_type);
+    venus_info(to, s_type);
 }
 
 /* ---- transport ---- */
@@ -169,14 +169,14 @@ void venus_instance_version(struct venus_bytes *to)
 void venus_create_instance(struct venus_bytes *to, uint64_t instance)
 {
     venus_command(to, PV_WIRE_COMMAND_vkCreateInstance, true);
-    info(to, VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO);
+    venus_info(to, VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO);
     venus_u32(to, 0);
     venus_u64(to, 0); /* no VkApplicationInfo */
     venus_u32(to, 0);
     venus_u64(to, 0);
     venus_u32(to, 0);
     venus_u64(to, 0);
-    created(to, instance);
+    venus_created(to, instance);
 }
 
 void venus_enumerate_devices(struct venus_bytes *to, uint64_t instance, uint64_t physical_device)
@@ -196,7 +196,7 @@ void venus_create_device(struct venus_bytes *to, uint64_t physical_device, uint6
            VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, true);
     venus_u32(to, 0);
     venus_u32(to, 1);
-    info(to, VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO); /* its 1: the array's length */
+    venus_info(to, VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO); /* its 1: the array's length */
     venus_u32(to, 0);
     venus_u32(to, 0);
     venus_u32(to, 1);
@@ -207,7 +207,7 @@ void venus_create_device(struct venus_bytes *to, uint64_t physical_device, uint6
     venus_u32(to, 0);
     venus_u64(to, 0);
     venus_u64(to, 0);
-    created(to, device);
+    venus_created(to, device);
 }
 
 void venus_get_queue(struct venus_bytes *to, uint64_t device, uint32_t index, uint64_t queue,
@@ -266,7 +266,7 @@ void venus_allocate(struct venus_bytes *to, uint64_t device, uint64_t memory, ui
     }
     venus_u64(to, size);
     venus_u32(to, type);
-    created(to, memory);
+    venus_created(to, memory);
 }
 
 void venus_create_buffer(struct venus_bytes *to, uint64_t device, uint64_t buffer, uint64_t size,
@@ -279,7 +279,7 @@ void venus_create_buffer(struct venus_bytes *to, uint64_t device, uint64_t buffe
     venus_u32(to, 0);
     venus_u32(to, 0);
     venus_u64(to, 0);
-    created(to, buffer);
+    venus_created(to, buffer);
 }
 
 void venus_bind_buffer(struct venus_bytes *to, uint64_t device, uint64_t buffer, uint64_t memory,
@@ -298,7 +298,7 @@ void venus_create_fence(struct venus_bytes *to, uint64_t device, uint64_t fence,
 {
     create(to, PV_WIRE_COMMAND_vkCreateFence, device, VK_STRUCTURE_TYPE_FENCE_CREATE_INFO, reply);
     venus_u32(to, 0);
-    created(to, fence);
+    venus_created(to, fence);
 }
 
 void venus_fence_status(struct venus_bytes *to, uint64_t device, uint64_t fence)
@@ -330,7 +330,7 @@ void venus_create_semaphore(struct venus_bytes *to, uint64_t device, uint64_t se
     create(to, PV_WIRE_COMMAND_vkCreateSemaphore, device, VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO,
            false);
     venus_u32(to, 0);
-    created(to, semaphore);
+    venus_created(to, semaphore);
 }
 
 void venus_import_semaphore(struct venus_bytes *to, uint64_t device, uint64_t semaphore,
@@ -353,7 +353,7 @@ void venus_create_command_pool(struct venus_bytes *to, uint64_t device, uint64_t
            VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO, reply);
     venus_u32(to, 0);
     venus_u32(to, 0);
-    created(to, pool);
+    venus_created(to, pool);
 }
 
 void venus_allocate_command_buffers(struct venus_bytes *to, uint64_t device, uint64_t pool,
@@ -376,14 +376,86 @@ void venus_free_command_buffers(struct venus_bytes *to, uint64_t device, uint64_
     venus_ids(to, count, ids);
 }
 
+/* ---- images ---- */
+
+static void image_chain(struct venus_bytes *to, const struct venus_image *image)
+{
+    if (image->external_types != 0) {
+        venus_info(to, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO);
+        to->size_bytes -= 8;
+    }
+    if (image->modifier_count > 0) {
+        venus_info(to, VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT);
+        to->size_bytes -= 8;
+    }
+    if (image->has_layout) {
+        venus_info(to, VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT);
+        to->size_bytes -= 8;
+    }
+    venus_u64(to, 0);
+    if (image->has_layout) {
+        venus_u64(to, image->modifiers[0]);
+        venus_u32(to, 1);
+        venus_u64(to, 1);
+        venus_u64(to, image->offset);
+        venus_u64(to, 0);
+        venus_u64(to, image->row_bytes);
+        venus_u64(to, 0);
+        venus_u64(to, 0);
+    }
+    if (image->modifier_count > 0) {
+        venus_u32(to, image->modifier_count);
+        venus_ids(to, image->modifier_count, image->modifiers);
+    }
+    if (image->external_types != 0) {
+        venus_u32(to, image->external_types);
+    }
+}
+
+void venus_image_info(struct venus_bytes *to, const struct venus_image *image)
+{
+    venus_u64(to, 1);
+    venus_u32(to, VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO);
+    image_chain(to, image);
+    venus_u32(to, image->flags);
+    venus_u32(to, VK_IMAGE_TYPE_2D);
+    venus_u32(to, image->format != 0 ? image->format : VK_FORMAT_B8G8R8A8_UNORM);
+    venus_u32(to, image->width);
+    venus_u32(to, image->height);
+    venus_u32(to, 1);
+    venus_u32(to, 1);
+    venus_u32(to, 1);
+    venus_u32(to, VK_SAMPLE_COUNT_1_BIT);
+    venus_u32(to, image->tiling);
+    venus_u32(to, VK_IMAGE_USAGE_SAMPLED_BIT);
+    venus_u32(to, 0);
+    venus_u32(to, 0);
+    venus_u64(to, 0);
+    venus_u32(to, VK_IMAGE_LAYOUT_UNDEFINED);
+}
+
+void venus_create_image(struct venus_bytes *to, uint64_t device, uint64_t id,
+                        const struct venus_image *image, bool reply)
+{
+    venus_command(to, PV_WIRE_COMMAND_vkCreateImage, reply);
+    venus_u64(to, device);
+    venus_image_info(to, image);
+    venus_created(to, id);
+}
+
 /* ---- submissions ---- */
+
+static bool has_values(const struct venus_submit *submit)
+{
+    return submit->value_count > 0 || submit->signal_value_count > 0;
+}
 
 static void timeline_values(struct venus_bytes *to, const struct venus_submit *submit)
 {
     venus_u32(to, submit->value_count);
     venus_ids(to, submit->values_missing ? 0 : submit->value_count, submit->wait_values);
-    venus_u32(to, 0);
-    venus_u64(to, 0);
+    venus_u32(to, submit->signal_value_count);
+    venus_ids(to, submit->signal_value_count, submit->signal_values);
 }
 
 void venus_queue_submit(struct venus_bytes *to, uint64_t queue, const struct venus_submit *submit,
@@ -394,12 +466,12 @@ void venus_queue_submit(struct venus_bytes *to, uint64_t queue, const struct ven
     venus_u32(to, 1);
     venus_u64(to, 1);
     venus_u32(to, VK_STRUCTURE_TYPE_SUBMIT_INFO);
-    if (submit->value_count > 0) {
+    if (has_values(submit)) {
         venus_u64(to, 1);
         venus_u32(to, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
     }
     venus_u64(to, 0);
-    if (submit->value_count > 0) {
+    if (has_values(submit)) {
         timeline_values(to, submit);
     }
     venus_u32(to, submit->wait_count);

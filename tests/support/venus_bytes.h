@@ -26,6 +26,12 @@ void venus_command(struct venus_bytes *to, uint32_t number, bool reply);
 /* An array of 64-bit ids with its length in front. */
 void venus_ids(struct venus_bytes *to, uint32_t count, const uint64_t *ids);
 
+/* The start of a struct behind a pointer (or the only one of an array), without a chain. */
+void venus_info(struct venus_bytes *to, uint32_t s_type);
+
+/* No allocation callbacks, and the id of what is created. */
+void venus_created(struct venus_bytes *to, uint64_t id);
+
 /* ---- transport ---- */
 
 struct venus_layout {
@@ -88,6 +94,26 @@ void venus_allocate_command_buffers(struct venus_bytes *to, uint64_t device, uin
 void venus_free_command_buffers(struct venus_bytes *to, uint64_t device, uint64_t pool,
                                 uint32_t count, const uint64_t *ids);
 
+/* Two-dimensional, one level, one layer. */
+struct venus_image {
+    uint32_t format; /* 0: B8G8R8A8_UNORM */
+    uint32_t width;
+    uint32_t height;
+    uint32_t tiling;
+    uint32_t flags;
+    uint32_t external_types;
+    uint32_t modifier_count; /* of a list of modifiers; 0: none */
+    uint64_t modifiers[4];
+    bool has_layout; /* the modifier is modifiers[0], with this offset and row pitch */
+    uint64_t offset;
+    uint64_t row_bytes;
+};
+
+/* A pointer to VkImageCreateInfo. */
+void venus_image_info(struct venus_bytes *to, const struct venus_image *image);
+void venus_create_image(struct venus_bytes *to, uint64_t device, uint64_t id,
+                        const struct venus_image *image, bool reply);
+
 /* A submission of one batch. */
 struct venus_submit {
     uint32_t wait_count;
@@ -100,6 +126,8 @@ struct venus_submit {
     uint64_t command_buffers[4];
     uint32_t signal_count;
     uint64_t signals[4];
+    uint32_t signal_value_count;
+    uint64_t signal_values[4];
     uint64_t fence;
 };
 void venus_queue_submit(struct venus_bytes *to, uint64_t queue, const struct venus_submit *submit,
