@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/host_programs.h"
 #include "cli/places.h"
 #include "cli/run_options.h"
 #include "cli/run_report.h"
@@ -210,6 +211,30 @@ static int run_in(const struct pv_cli_run_options *options, const struct pv_cli_
     return pv_cli_run_report(options, runtime, &result);
 }
 
+static bool make_runtime(const struct pv_cli_places *places, const char *name,
+                         struct pv_vm_runtime *ret_runtime)
+{
+    const int r = pv_vm_runtime_create(places->runtime, name, ret_runtime);
+
+    switch (r) {
+    case 0:
+        return true;
+    case -EEXIST:
+        (void)fprintf(stderr, "pearvisor: a VM of the name '%s' runs already\n", name);
+        return false;
+    case -ENAMETOOLONG:
+        (void)fprintf(stderr,
+                      "pearvisor: sockets in %s would have too long a path: set "
+                      "PEARVISOR_RUNTIME_DIR to a shorter one\n",
+                      places->runtime);
+        return false;
+    default:
+        (void)fprintf(stderr, "pearvisor: cannot make a folder for the VM in %s: %s\n",
+                      places->runtime, strerror(-r));
+        return false;
+    }
+}
+
 int pv_cli_run(int argc, char **argv)
 {
     struct pv_cli_run_options options;
@@ -220,7 +245,7 @@ int pv_cli_run(int argc, char **argv)
     struct pv_base_log log;
     const struct pv_vm_arch *arch;
     int status = pv_cli_run_options_parse(argc, argv, &options);
-    int r;
+    char renderer[PATH_MAX];
 
     if (status != 0) {
         return status < 0 ? 0 : status;
@@ -235,14 +260,12 @@ int pv_cli_run(int argc, char **argv)
         || !pv_cli_qemu_find(arch, options.qemu, &qemu)) {
         return PV_CLI_FAILED;
     }
-    r = pv_vm_runtime_create(places.runtime, options.name, &runtime);
-    if (r != 0) {
-        if (r == -EEXIST) {
-            fprintf(stderr, "pearvisor: a VM of the name '%s' runs already\n", options.name);
-        } else {
-            fprintf(stderr, "pearvisor: cannot make a folder for the VM in %s: %s\n",
-                    places.runtime, strerror(-r));
-        }
+    /* The device looks for it too, but says so only when the VM is half started. */
+    if (!options.no_gpu && options.device_command == NULL
+        && !pv_cli_renderer_find(options.backend.renderer, renderer)) {
+        return PV_CLI_FAILED;
+    }
+    if (!make_runtime(&places, options.name, &runtime)) {
         return PV_CLI_FAILED;
     }
     status = run_in(&options, &places, arch, &qemu, &image, &runtime, &log);

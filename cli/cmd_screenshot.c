@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/numbers.h"
 #include "cli/places.h"
@@ -83,7 +84,7 @@ static int parse(int argc, char **argv, struct screenshot_options *ret)
     if (ret->vm != NULL && ret->control != NULL) {
         return pv_cli_usage_error("screenshot", "either --vm or --control");
     }
-    return 0;
+    return pv_cli_check_output("FILE", ret->file) ? 0 : PV_CLI_USAGE;
 }
 
 /* The control socket of a VM that `pearvisor run` keeps. False, and a sentence, if there is none.

@@ -38,7 +38,4 @@ struct pv_cli_run_options {
 PV_NODISCARD int pv_cli_run_options_parse(int argc, char **argv,
                                           struct pv_cli_run_options *ret_options);
 
-/* Whether --accel may be `value`; says what it may be if not. `demo` has the option too. */
-PV_NODISCARD bool pv_cli_accel_check(const char *value);
-
 #endif

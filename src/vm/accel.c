@@ -145,18 +145,24 @@ static void try_kvm(const struct pv_vm_accel_options *options, struct pv_vm_acce
     free(text);
 }
 
+bool pv_vm_accel_has_device(struct pv_vm_accel *ret_accel)
+{
+    *ret_accel = (struct pv_vm_accel){.has_kvm = true};
+    if (access("/dev/kvm", F_OK) != 0) {
+        *ret_accel = (struct pv_vm_accel){.reason = "there is no /dev/kvm"};
+    } else if (access("/dev/kvm", R_OK | W_OK) != 0) {
+        *ret_accel = (struct pv_vm_accel){
+            .reason = "this user may not open /dev/kvm; members of the group kvm may"};
+    }
+    return ret_accel->has_kvm;
+}
+
 void pv_vm_accel_probe(const struct pv_vm_accel_options *options, struct pv_vm_accel *ret_accel)
 {
     char basis[BASIS_MAX];
     char cache_path[PATH_MAX] = "";
 
-    if (access("/dev/kvm", F_OK) != 0) {
-        *ret_accel = (struct pv_vm_accel){.reason = "there is no /dev/kvm"};
-        return;
-    }
-    if (access("/dev/kvm", R_OK | W_OK) != 0) {
-        *ret_accel = (struct pv_vm_accel){
-            .reason = "this user may not open /dev/kvm; members of the group kvm may"};
+    if (!pv_vm_accel_has_device(ret_accel)) {
         return;
     }
     describe_basis(options, basis);
