@@ -63,7 +63,8 @@ static bool choose_kvm(const struct pv_cli_run_options *options, const struct pv
     }
     pv_vm_accel_probe(&probe, &accel);
     if (!accel.has_kvm) {
-        fprintf(stderr, "pearvisor: %s; using emulation (TCG)\n", accel.reason);
+        fprintf(stderr, "pearvisor: %s; using emulation (TCG)%s\n", accel.reason,
+                accel.is_remembered ? "; 'pearvisor doctor' tries KVM again" : "");
     }
     return accel.has_kvm;
 }

@@ -61,6 +61,7 @@ static bool cache_read(const char *path, const char *basis, struct pv_vm_accel *
     if (strcmp(lines[0], basis) != 0) {
         return false;
     }
+    ret_accel->is_remembered = true;
     ret_accel->has_kvm = strcmp(lines[1], "kvm") == 0;
     snprintf(ret_accel->reason, sizeof(ret_accel->reason), "%.*s", PV_VM_ACCEL_REASON_MAX - 1,
              lines[2]);

@@ -32,6 +32,7 @@ struct pv_vm_accel_options {
 
 struct pv_vm_accel {
     bool has_kvm;
+    bool is_remembered;                  /* an earlier answer, nothing was tried now */
     char reason[PV_VM_ACCEL_REASON_MAX]; /* why not, in a few words; "" with KVM */
 };
 
