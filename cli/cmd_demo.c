@@ -20,6 +20,12 @@
 #include "cli/usage.h"
 #include "os/process.h"
 
+/*
+ * Frames of the last run of vkcube before the picture is taken: more than Weston needs to fade a
+ * window out or in (a quarter of a second each), so the cube itself must have been drawn.
+ */
+#define PICTURE_AFTER "60"
+
 struct demo_options {
     const char *picture;
     const char *accel;
@@ -117,6 +123,8 @@ int pv_cli_demo(int argc, char **argv)
                    NULL,
                    (char[]){"--screenshot"},
                    NULL,
+                   (char[]){"--screenshot-after"},
+                   (char[]){PICTURE_AFTER},
                    (char[]){"--timeout"},
                    (char[]){"300"},
                    (char[]){"--"},

@@ -20,8 +20,9 @@
 #include "vm/session.h"
 
 /* Emulation on a machine with other work to do; a quiet one takes 8 s. */
-#define BOOT_TIMEOUT_MS       180000
-#define SCREENSHOT_TIMEOUT_MS 20000
+#define BOOT_TIMEOUT_MS 180000
+/* 30 s of waiting for frames, and the picture. */
+#define SCREENSHOT_TIMEOUT_MS 50000
 
 /* The device's arguments, and where their texts are. */
 struct device_command {
@@ -86,8 +87,10 @@ static void on_command_end(void *user)
 {
     struct context *context = user;
     char control[PV_VM_RUNTIME_PATH_MAX];
-    const char *arguments[] = {context->places->program,     "screenshot", "--control", control,
-                               context->options->screenshot, NULL};
+    char after[32] = "";
+    const char *arguments[] = {
+        context->places->program,     "screenshot", "--control", control, "--output",
+        context->options->screenshot, after,        NULL};
     const struct pv_os_process_options process = {.arguments = arguments};
     struct pv_os_process_end end = {0};
     char text[1024] = "";
@@ -96,6 +99,11 @@ static void on_command_end(void *user)
     pv_cli_terminal_leave(&context->terminal);
     if (context->options->screenshot == NULL) {
         return;
+    }
+    if (context->options->screenshot_after > 0) {
+        (void)snprintf(after, sizeof(after), "--after=%u", context->options->screenshot_after);
+    } else {
+        arguments[6] = NULL;
     }
     r = pv_vm_runtime_file(context->runtime, PV_VM_MACHINE_CONTROL_SOCKET, control);
     if (r == 0) {

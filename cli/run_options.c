@@ -40,6 +40,8 @@ static const struct pv_cli_option rows[] = {
      .check = pv_cli_check_accel},
     {TEXT("screenshot", screenshot), .value = "FILE",
      .help = "save the screen as PNG when COMMAND has ended", .check = pv_cli_check_output},
+    {NUMBER("screenshot-after", screenshot_after, 1, 1000), .value = "N",
+     .help = "wait for N more frames first, at most 30 s"},
     {NUMBER("timeout", timeout_s, 1, TIMEOUT_MAX_S), .value = "SECONDS",
      .help = "give COMMAND that long"},
     {FLAG("shell", shell), .help = "run COMMAND, or a shell, with a terminal"},

@@ -21,7 +21,8 @@ struct pv_cli_run_options {
     const char *device_command;
     uint32_t memory_mib;
     uint32_t cpu_count;
-    uint32_t timeout_s; /* 0: none */
+    uint32_t timeout_s;        /* 0: none */
+    uint32_t screenshot_after; /* frames; 0: at once */
     bool shell;
     bool keep_alive;
     bool network;

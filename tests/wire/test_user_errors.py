@@ -87,6 +87,8 @@ def test_help_is_no_error(tmp_path, command):
     ["screenshot", "a.png", "b.png"],
     ["screenshot", "--vm", "a", "--control", "b", "c.png"],
     ["screenshot", "--scanout", "16", "a.png"],
+    ["screenshot", "--after", "0", "a.png"],
+    ["run", "--screenshot-after", "many", "--", "true"],
     ["gpu"],
     ["gpu", "--vhost-user"],
     ["gpu", "--vhost-user", "s", "surplus"],
