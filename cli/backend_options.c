@@ -5,22 +5,23 @@
 #include "cli/numbers.h"
 #include "cli/usage.h"
 
-static bool check_log(const char *value)
+static bool check_log(const char *option, const char *value)
 {
     struct pv_base_log log;
 
+    (void)option;
     pv_base_log_init(&log, "");
     return pv_cli_log_configure(&log, value);
 }
 
-static bool check_window(const char *value)
+static bool check_window(const char *option, const char *value)
 {
     uint64_t bytes = 0;
 
-    if (pv_cli_size("--window", value, 0, UINT64_MAX, &bytes) && (bytes & (bytes - 1)) == 0) {
+    if (pv_cli_size(option, value, 0, UINT64_MAX, &bytes) && (bytes & (bytes - 1)) == 0) {
         return true;
     }
-    (void)fprintf(stderr, "pearvisor: --window wants a power of two, not '%s'\n", value);
+    (void)fprintf(stderr, "pearvisor: %s wants a power of two, not '%s'\n", option, value);
     return false;
 }
 

@@ -12,10 +12,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/checks.h"
 #include "cli/commands.h"
-#include "cli/numbers.h"
+#include "cli/host_programs.h"
+#include "cli/options.h"
+#include "cli/places.h"
 #include "cli/usage.h"
 #include "os/process.h"
+
+/*
+ * Frames of the last run of vkcube before the picture is taken: more than Weston needs to fade a
+ * window out or in (a quarter of a second each), so the cube itself must have been drawn.
+ */
+#define PICTURE_AFTER "60"
 
 struct demo_options {
     const char *picture;
@@ -23,53 +32,59 @@ struct demo_options {
     uint32_t frames;
 };
 
-static void print_help(FILE *file)
-{
-    fprintf(file,
-            "usage: pearvisor demo [OPTIONS]\n\n"
-            "Boots a stock Debian 13 guest, runs vkcube in it on the host's GPU, and saves a\n"
-            "picture of the guest's screen.\n\n"
-            "  -o, --output FILE  the picture (default pearvisor-demo.png)\n"
-            "  --frames N         frames of the measured run (default 300)\n"
-            "  --accel KIND       auto, kvm or tcg (default auto)\n");
-}
+static const char help[] =
+    "usage: pearvisor demo [OPTIONS]\n\n"
+    "Boots a stock Debian 13 guest, runs vkcube in it on the host's GPU, and saves a\n"
+    "picture of the guest's screen.\n";
+
+static const struct pv_cli_option rows[] = {
+    {.name = "output",
+     .letter = 'o',
+     .value = "FILE",
+     .help = "the picture (default pearvisor-demo.png)",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct demo_options, picture)},
+    {.name = "frames",
+     .value = "N",
+     .help = "frames of the measured run (default 300)",
+     .kind = PV_CLI_OPTION_NUMBER,
+     .min = 2,
+     .max = 100000,
+     .offset = offsetof(struct demo_options, frames)},
+    {.name = "accel",
+     .value = "KIND",
+     .help = "auto, kvm or tcg (default auto)",
+     .kind = PV_CLI_OPTION_TEXT,
+     .check = pv_cli_check_accel,
+     .offset = offsetof(struct demo_options, accel)},
+};
 
 /* Returns 0, or an exit status to leave with; -1 for "leave with success". */
 static int parse(int argc, char **argv, struct demo_options *ret)
 {
-    static const struct option options[] = {
-        {"output", required_argument, NULL, 'o'},
-        {"frames", required_argument, NULL, 'f'},
-        {"accel", required_argument, NULL, 'a'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    bool good = true;
-    int option;
+    const struct pv_cli_option_group groups[] = {{rows, PV_ARRAY_LEN(rows), ret},
+                                                 PV_CLI_OPTION_GROUPS_END};
+    const int r = pv_cli_options_parse(argc, argv, groups, help);
 
-    while ((option = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
-        switch (option) {
-        case 'o':
-            ret->picture = optarg;
-            break;
-        case 'f':
-            good = pv_cli_number("--frames", optarg, 2, 100000, &ret->frames) && good;
-            break;
-        case 'a':
-            ret->accel = optarg;
-            break;
-        case 'h':
-            print_help(stdout);
-            return -1;
-        default:
-            good = false;
-            break;
-        }
+    if (r != 0) {
+        return r;
     }
-    if (good && optind != argc) {
+    if (optind != argc) {
         return pv_cli_usage_error("demo", "takes no argument '%s'", argv[optind]);
     }
-    return good ? 0 : PV_CLI_USAGE;
+    /* The default too: the folder at hand may be one that cannot be written to. */
+    return pv_cli_check_output("--output", ret->picture) ? 0 : PV_CLI_USAGE;
+}
+
+/* What `run` will need, before an image is built for minutes. Says what is missing. */
+static bool can_run(void)
+{
+    const struct pv_vm_arch *arch = pv_cli_arch();
+    struct pv_vm_qemu qemu;
+    char renderer[PATH_MAX];
+
+    return arch != NULL && pv_cli_qemu_find(arch, NULL, &qemu)
+           && pv_cli_renderer_find(NULL, renderer);
 }
 
 /* Run one of our subcommands to its end, on our terminal; Ctrl-C reaches it as it reaches us. */
@@ -108,6 +123,8 @@ int pv_cli_demo(int argc, char **argv)
                    NULL,
                    (char[]){"--screenshot"},
                    NULL,
+                   (char[]){"--screenshot-after"},
+                   (char[]){PICTURE_AFTER},
                    (char[]){"--timeout"},
                    (char[]){"300"},
                    (char[]){"--"},
@@ -126,6 +143,9 @@ int pv_cli_demo(int argc, char **argv)
     (void)snprintf(frames, sizeof(frames), "%u", options.frames);
     run[3] = (char *)(uintptr_t)options.accel;
     run[5] = (char *)(uintptr_t)options.picture;
+    if (!can_run()) {
+        return PV_CLI_FAILED;
+    }
     r = run_subcommand(program, build);
     if (r != 0) {
         return r;

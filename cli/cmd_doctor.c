@@ -20,6 +20,8 @@ static void print_help(FILE *file)
                   "                        [--cache-dir DIR]\n\n"
                   "Looks at the Vulkan driver, QEMU, the guest image and the accelerator, and\n"
                   "prints what guests are shown of each GPU other than its driver reports.\n"
+                  "KVM is tried each time (3 s); 'run' and 'demo' remember the last answer until\n"
+                  "the machine starts again, so this is how to have them use a KVM just mended.\n"
                   "Exit status: 0 when the demo can work here, 1 when something is missing.\n\n"
                   "  --json         everything, for a program to read\n"
                   "  --brief        the checks only\n"

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/host_programs.h"
 #include "cli/places.h"
 #include "cli/run_options.h"
 #include "cli/run_report.h"
@@ -19,8 +20,9 @@
 #include "vm/session.h"
 
 /* Emulation on a machine with other work to do; a quiet one takes 8 s. */
-#define BOOT_TIMEOUT_MS       180000
-#define SCREENSHOT_TIMEOUT_MS 20000
+#define BOOT_TIMEOUT_MS 180000
+/* 30 s of waiting for frames, and the picture. */
+#define SCREENSHOT_TIMEOUT_MS 50000
 
 /* The device's arguments, and where their texts are. */
 struct device_command {
@@ -62,7 +64,8 @@ static bool choose_kvm(const struct pv_cli_run_options *options, const struct pv
     }
     pv_vm_accel_probe(&probe, &accel);
     if (!accel.has_kvm) {
-        fprintf(stderr, "pearvisor: %s; using emulation (TCG)\n", accel.reason);
+        fprintf(stderr, "pearvisor: %s; using emulation (TCG)%s\n", accel.reason,
+                accel.is_remembered ? "; 'pearvisor doctor' tries KVM again" : "");
     }
     return accel.has_kvm;
 }
@@ -84,8 +87,10 @@ static void on_command_end(void *user)
 {
     struct context *context = user;
     char control[PV_VM_RUNTIME_PATH_MAX];
-    const char *arguments[] = {context->places->program,     "screenshot", "--control", control,
-                               context->options->screenshot, NULL};
+    char after[32] = "";
+    const char *arguments[] = {
+        context->places->program,     "screenshot", "--control", control, "--output",
+        context->options->screenshot, after,        NULL};
     const struct pv_os_process_options process = {.arguments = arguments};
     struct pv_os_process_end end = {0};
     char text[1024] = "";
@@ -94,6 +99,11 @@ static void on_command_end(void *user)
     pv_cli_terminal_leave(&context->terminal);
     if (context->options->screenshot == NULL) {
         return;
+    }
+    if (context->options->screenshot_after > 0) {
+        (void)snprintf(after, sizeof(after), "--after=%u", context->options->screenshot_after);
+    } else {
+        arguments[6] = NULL;
     }
     r = pv_vm_runtime_file(context->runtime, PV_VM_MACHINE_CONTROL_SOCKET, control);
     if (r == 0) {
@@ -210,6 +220,30 @@ static int run_in(const struct pv_cli_run_options *options, const struct pv_cli_
     return pv_cli_run_report(options, runtime, &result);
 }
 
+static bool make_runtime(const struct pv_cli_places *places, const char *name,
+                         struct pv_vm_runtime *ret_runtime)
+{
+    const int r = pv_vm_runtime_create(places->runtime, name, ret_runtime);
+
+    switch (r) {
+    case 0:
+        return true;
+    case -EEXIST:
+        (void)fprintf(stderr, "pearvisor: a VM of the name '%s' runs already\n", name);
+        return false;
+    case -ENAMETOOLONG:
+        (void)fprintf(stderr,
+                      "pearvisor: sockets in %s would have too long a path: set "
+                      "PEARVISOR_RUNTIME_DIR to a shorter one\n",
+                      places->runtime);
+        return false;
+    default:
+        (void)fprintf(stderr, "pearvisor: cannot make a folder for the VM in %s: %s\n",
+                      places->runtime, strerror(-r));
+        return false;
+    }
+}
+
 int pv_cli_run(int argc, char **argv)
 {
     struct pv_cli_run_options options;
@@ -220,7 +254,7 @@ int pv_cli_run(int argc, char **argv)
     struct pv_base_log log;
     const struct pv_vm_arch *arch;
     int status = pv_cli_run_options_parse(argc, argv, &options);
-    int r;
+    char renderer[PATH_MAX];
 
     if (status != 0) {
         return status < 0 ? 0 : status;
@@ -235,14 +269,12 @@ int pv_cli_run(int argc, char **argv)
         || !pv_cli_qemu_find(arch, options.qemu, &qemu)) {
         return PV_CLI_FAILED;
     }
-    r = pv_vm_runtime_create(places.runtime, options.name, &runtime);
-    if (r != 0) {
-        if (r == -EEXIST) {
-            fprintf(stderr, "pearvisor: a VM of the name '%s' runs already\n", options.name);
-        } else {
-            fprintf(stderr, "pearvisor: cannot make a folder for the VM in %s: %s\n",
-                    places.runtime, strerror(-r));
-        }
+    /* The device looks for it too, but says so only when the VM is half started. */
+    if (!options.no_gpu && options.device_command == NULL
+        && !pv_cli_renderer_find(options.backend.renderer, renderer)) {
+        return PV_CLI_FAILED;
+    }
+    if (!make_runtime(&places, options.name, &runtime)) {
         return PV_CLI_FAILED;
     }
     status = run_in(&options, &places, arch, &qemu, &image, &runtime, &log);

@@ -6,7 +6,9 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/numbers.h"
 #include "cli/places.h"
@@ -17,12 +19,17 @@
 #include "vm/runtime.h"
 
 #define SCANOUT_MAX 15
+/* --after: a guest that draws two frames in a second under emulation gets there too. */
+#define AFTER_MAX       1000
+#define AFTER_TIMEOUT_S 30
+#define AFTER_POLL_MS   50
 
 struct screenshot_options {
     const char *vm;
     const char *control;
     const char *file;
     uint32_t scanout_index;
+    uint32_t after; /* frames to wait for */
 };
 
 static void print_help(FILE *file)
@@ -32,6 +39,7 @@ static void print_help(FILE *file)
                         "  --vm NAME         which guest; needed only if several run\n"
                         "  --control SOCKET  the same by the device's control socket\n"
                         "  --scanout N       which of its screens (default 0)\n"
+                        "  --after FRAMES    when that many more frames were shown; at most 30 s\n"
                         "  -o, --output FILE where to save it\n");
 }
 
@@ -39,9 +47,13 @@ static void print_help(FILE *file)
 static int parse(int argc, char **argv, struct screenshot_options *ret)
 {
     static const struct option options[] = {
-        {"vm", required_argument, NULL, 'v'},      {"control", required_argument, NULL, 'c'},
-        {"scanout", required_argument, NULL, 's'}, {"output", required_argument, NULL, 'o'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"vm", required_argument, NULL, 'v'},
+        {"control", required_argument, NULL, 'c'},
+        {"scanout", required_argument, NULL, 's'},
+        {"output", required_argument, NULL, 'o'},
+        {"after", required_argument, NULL, 'a'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     bool good = true;
     int option;
@@ -56,6 +68,9 @@ static int parse(int argc, char **argv, struct screenshot_options *ret)
             break;
         case 's':
             good = pv_cli_number("--scanout", optarg, 0, SCANOUT_MAX, &ret->scanout_index) && good;
+            break;
+        case 'a':
+            good = pv_cli_number("--after", optarg, 1, AFTER_MAX, &ret->after) && good;
             break;
         case 'o':
             ret->file = optarg;
@@ -83,7 +98,7 @@ static int parse(int argc, char **argv, struct screenshot_options *ret)
     if (ret->vm != NULL && ret->control != NULL) {
         return pv_cli_usage_error("screenshot", "either --vm or --control");
     }
-    return 0;
+    return pv_cli_check_output("FILE", ret->file) ? 0 : PV_CLI_USAGE;
 }
 
 /* The control socket of a VM that `pearvisor run` keeps. False, and a sentence, if there is none.
@@ -127,6 +142,31 @@ static const char *why(int r)
     }
 }
 
+/*
+ * Wait until the device has shown `after` more frames: until then the screen may still be what was
+ * there before the program that the picture is wanted of. Returns 0, -ETIME, or -errno.
+ */
+static int wait_for_frames(struct pv_display_client *client, uint32_t after)
+{
+    const struct timespec pause = {.tv_nsec = AFTER_POLL_MS * 1000000};
+    struct pv_display_statistics now;
+    uint64_t wanted = 0;
+
+    for (int i = 0; i < AFTER_TIMEOUT_S * 1000 / AFTER_POLL_MS; i++) {
+        const int r = pv_display_client_get_statistics(client, &now, NULL, 0);
+
+        if (r < 0) {
+            return r;
+        }
+        wanted = i == 0 ? now.frame_count + after : wanted;
+        if (now.frame_count >= wanted) {
+            return 0;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    return -ETIME;
+}
+
 static int take(const struct screenshot_options *options, const char *control)
 {
     struct pv_display_client *client;
@@ -137,7 +177,16 @@ static int take(const struct screenshot_options *options, const char *control)
         (void)fprintf(stderr, "pearvisor: no device listens on %s: %s\n", control, strerror(-r));
         return PV_CLI_FAILED;
     }
-    r = pv_display_client_get_screen(client, options->scanout_index, &screen);
+    r = options->after > 0 ? wait_for_frames(client, options->after) : 0;
+    if (r == -ETIME) {
+        pv_display_client_destroy(client);
+        (void)fprintf(stderr, "pearvisor: the guest showed fewer than %u frames within %d s\n",
+                      options->after, AFTER_TIMEOUT_S);
+        return PV_CLI_FAILED;
+    }
+    if (r == 0) {
+        r = pv_display_client_get_screen(client, options->scanout_index, &screen);
+    }
     pv_display_client_destroy(client);
     if (r < 0) {
         (void)fprintf(stderr, "pearvisor: no picture of screen %u: %s\n", options->scanout_index,

@@ -49,6 +49,10 @@ static bool take(struct found found, const char *text)
         *(bool *)found.member = true;
         return true;
     case PV_CLI_OPTION_TEXT:
+        if (text[0] == '\0') {
+            (void)fprintf(stderr, "pearvisor: %s wants a value that is not empty\n", name);
+            return false;
+        }
         *(const char **)found.member = text;
         break;
     case PV_CLI_OPTION_NUMBER:
@@ -58,7 +62,7 @@ static bool take(struct found found, const char *text)
         good = pv_cli_size(name, text, row->min, row->max, found.member);
         break;
     }
-    return good && (row->check == NULL || row->check(text));
+    return good && (row->check == NULL || row->check(name, text));
 }
 
 static void print_row(const struct pv_cli_option *row)

@@ -18,7 +18,7 @@
 /* What the member is that the value goes to. */
 enum pv_cli_option_kind {
     PV_CLI_OPTION_FLAG,   /* bool: set */
-    PV_CLI_OPTION_TEXT,   /* const char *: borrowed from the argument vector */
+    PV_CLI_OPTION_TEXT,   /* const char *: not empty; borrowed from the argument vector */
     PV_CLI_OPTION_NUMBER, /* uint32_t, from min to max */
     PV_CLI_OPTION_SIZE,   /* uint64_t: bytes with an optional K, M, G or T, from min to max */
 };
@@ -32,8 +32,8 @@ struct pv_cli_option {
     size_t offset; /* of the member in the group's target */
     uint64_t min;
     uint64_t max;
-    /* More about a value than its kind says: NULL, or false after saying what is wrong. */
-    bool (*check)(const char *value);
+    /* More about a value than its kind says (cli/checks.h): false, having said what is wrong. */
+    bool (*check)(const char *option, const char *value);
 };
 
 /* Rows with a common target. */

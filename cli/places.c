@@ -76,8 +76,16 @@ static bool find_data(struct pv_cli_places *places)
     char *slash;
 
     if (path != NULL) {
-        return set_path(places->recipes, "%s/image", path)
-               && set_path(places->programs, "%s/programs.cpio", path);
+        if (!set_path(places->recipes, "%s/image", path)
+            || !set_path(places->programs, "%s/programs.cpio", path)) {
+            return false;
+        }
+        if (access(places->programs, R_OK) != 0) {
+            fprintf(stderr, "pearvisor: there are no guest programs in PEARVISOR_DATA_DIR, '%s'\n",
+                    path);
+            return false;
+        }
+        return true;
     }
     if (!set_path(folder, "%s", places->program)) {
         return false;

@@ -21,7 +21,8 @@ struct pv_cli_run_options {
     const char *device_command;
     uint32_t memory_mib;
     uint32_t cpu_count;
-    uint32_t timeout_s; /* 0: none */
+    uint32_t timeout_s;        /* 0: none */
+    uint32_t screenshot_after; /* frames; 0: at once */
     bool shell;
     bool keep_alive;
     bool network;
@@ -37,8 +38,5 @@ struct pv_cli_run_options {
  */
 PV_NODISCARD int pv_cli_run_options_parse(int argc, char **argv,
                                           struct pv_cli_run_options *ret_options);
-
-/* Whether --accel may be `value`; says what it may be if not. `demo` has the option too. */
-PV_NODISCARD bool pv_cli_accel_check(const char *value);
 
 #endif

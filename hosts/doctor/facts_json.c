@@ -239,6 +239,33 @@ json_t *pv_doctor_view_to_json(const struct pv_vkhost_view *view)
     return json;
 }
 
+/*
+ * Where the Venus driver of stock guests stops by itself: it is built for this version of the
+ * registry, whatever it is offered. Source: Mesa 25.0.7, vn_protocol_driver_info.h.
+ */
+#define GUEST_DRIVER      "Mesa 25.0.7"
+#define GUEST_VERSION_MAX VK_MAKE_API_VERSION(0, 1, 3, 269)
+
+json_t *pv_doctor_versions_to_json(const struct pv_vkhost_facts *facts,
+                                   const struct pv_vkhost_view *view)
+{
+    const char *limit = "";
+    uint32_t guest = view->api_version;
+
+    if (guest > GUEST_VERSION_MAX) {
+        guest = GUEST_VERSION_MAX;
+        limit = "the Venus driver of " GUEST_DRIVER " stops there";
+    }
+    if (guest >= VK_API_VERSION_1_3
+        && !pv_vkhost_view_has_extension(view, "VK_KHR_synchronization2")) {
+        guest = VK_API_VERSION_1_2;
+        limit = "the host has no VK_KHR_synchronization2";
+    }
+    return json_pack("{s:o, s:o, s:o, s:s}", "host", version_to_json(facts->properties.apiVersion),
+                     "offered", version_to_json(view->api_version), "guest", version_to_json(guest),
+                     "guest_limit", limit);
+}
+
 /* ---- reading: each returns false when a member has the wrong type ---- */
 
 static bool read_string(const json_t *json, const char *key, char *ret_text, size_t text_bytes)

@@ -34,10 +34,12 @@ static json_t *device_probe(const struct pv_vkhost_instance *instance, VkPhysica
     const bool is_usable =
         is_probed && pv_vkhost_view_build(&buffers->view, &buffers->facts, &options, reason) == 0;
 
-    return json_pack("{s:b, s:s, s:o, s:o, s:o}", "usable", (int)is_usable, "reason", reason,
+    return json_pack("{s:b, s:s, s:o, s:o, s:o, s:o}", "usable", (int)is_usable, "reason", reason,
                      "facts", pv_doctor_facts_to_json(&buffers->facts), "view",
-                     is_usable ? pv_doctor_view_to_json(&buffers->view) : json_null(), "items",
-                     pv_doctor_items_to_json(&buffers->facts));
+                     is_usable ? pv_doctor_view_to_json(&buffers->view) : json_null(), "versions",
+                     is_usable ? pv_doctor_versions_to_json(&buffers->facts, &buffers->view)
+                               : json_null(),
+                     "items", pv_doctor_items_to_json(&buffers->facts));
 }
 
 static json_t *devices_probe(const struct pv_vkhost_instance *instance, json_t **ret_error)

@@ -7,7 +7,8 @@
  *     "loader_version": "1.3.239",
  *     "devices": [ { "usable": bool,      a guest can be served
  *                    "reason": text,      why not
- *                    "facts": {...}, "view": {...} or null, "items": [...] } ] }
+ *                    "facts": {...}, "items": [...],
+ *                    "view": {...} or null, "versions": {...} or null } ] }
  */
 #ifndef PV_DOCTOR_PROBE_H
 #define PV_DOCTOR_PROBE_H

@@ -41,6 +41,14 @@ static void PV_PRINTF(5, 6) check_add(json_t *checks, const char *name, const ch
                                             "text", text, "fix", fix));
 }
 
+/* A member's text, or "". */
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text != NULL ? text : "";
+}
+
 /* ---- the host driver ---- */
 
 /* What the guest's Mesa wants before it offers swapchains and Vulkan 1.3. */
@@ -61,10 +69,13 @@ static bool check_device(const json_t *device, json_t *checks)
 {
     const json_t *view = json_object_get(device, "view");
     const json_t *extensions = json_object_get(view, "extensions");
+    const json_t *versions = json_object_get(device, "versions");
     const char *name = json_string_value(json_object_get(view, "device_name"));
+    const char *limit = text_of(versions, "guest_limit");
 
-    check_add(checks, "vulkan", ok, "", "%s, shown to guests with Vulkan %s and %zu extensions",
-              name != NULL ? name : "?", json_string_value(json_object_get(view, "api_version")),
+    check_add(checks, "vulkan", ok, "", "%s: host %s, guests see %s%s%s%s, with %zu extensions",
+              name != NULL ? name : "?", text_of(versions, "host"), text_of(versions, "guest"),
+              limit[0] != '\0' ? " (" : "", limit, limit[0] != '\0' ? ")" : "",
               json_object_size(extensions));
     for (size_t i = 0; i < PV_ARRAY_LEN(gates); i++) {
         if (json_object_get(extensions, gates[i].extension) == NULL) {
@@ -229,8 +240,12 @@ static bool check_image(const struct pv_doctor_options *options, struct pv_vm_im
     r = pv_vm_image_find(options->store, options->image_name, ret_image);
     if (r != 0) {
         /* The demo builds it. */
-        check_add(checks, "image", note, fix, "the guest image %s %s", options->image_name,
-                  r == -ENOENT ? "is not built yet" : strerror(-r));
+        check_add(checks, "image", note, r == -EINVAL ? "" : fix, "the guest image '%s' %s%s",
+                  options->image_name,
+                  r == -ENOENT   ? "is not built yet"
+                  : r == -EINVAL ? "cannot be: that is no name of an image"
+                                 : "cannot be read: ",
+                  r == -ENOENT || r == -EINVAL ? "" : strerror(-r));
         return false;
     }
     if (ret_image->is_outdated) {
@@ -256,6 +271,8 @@ static void check_accel(const struct pv_doctor_options *options, const struct pv
         .kernel_path = image->kernel,
         .initrd_path = initrd,
         .cache_path = options->store->cache_path,
+        /* Who asks wants to know what is, not what was; `run` then uses this answer. */
+        .force = true,
     };
     int r = pv_vm_runtime_create(options->runtime_path, NULL, &runtime);
 
@@ -313,13 +330,6 @@ bool pv_doctor_report_is_ready(const json_t *report)
 }
 
 /* ---- printing ---- */
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text != NULL ? text : "";
-}
 
 static void print_words(const json_t *array, FILE *file)
 {

@@ -30,7 +30,10 @@ struct pv_doctor_options {
     const char *runtime_path;  /* base folder for a running VM's files */
 };
 
-/* Look at everything: up to 20 s for a slow driver, 3 s for KVM. A new reference, or NULL. */
+/*
+ * Look at everything: up to 20 s for a slow driver, 3 s for KVM, which is tried anew; the answer is
+ * what `pearvisor run` goes by from then on. A new reference, or NULL.
+ */
 json_t *pv_doctor_report_run(const struct pv_doctor_options *options);
 
 /* Whether the demo can work. */

@@ -61,6 +61,7 @@ static bool cache_read(const char *path, const char *basis, struct pv_vm_accel *
     if (strcmp(lines[0], basis) != 0) {
         return false;
     }
+    ret_accel->is_remembered = true;
     ret_accel->has_kvm = strcmp(lines[1], "kvm") == 0;
     snprintf(ret_accel->reason, sizeof(ret_accel->reason), "%.*s", PV_VM_ACCEL_REASON_MAX - 1,
              lines[2]);
@@ -145,18 +146,24 @@ static void try_kvm(const struct pv_vm_accel_options *options, struct pv_vm_acce
     free(text);
 }
 
+bool pv_vm_accel_has_device(struct pv_vm_accel *ret_accel)
+{
+    *ret_accel = (struct pv_vm_accel){.has_kvm = true};
+    if (access("/dev/kvm", F_OK) != 0) {
+        *ret_accel = (struct pv_vm_accel){.reason = "there is no /dev/kvm"};
+    } else if (access("/dev/kvm", R_OK | W_OK) != 0) {
+        *ret_accel = (struct pv_vm_accel){
+            .reason = "this user may not open /dev/kvm; members of the group kvm may"};
+    }
+    return ret_accel->has_kvm;
+}
+
 void pv_vm_accel_probe(const struct pv_vm_accel_options *options, struct pv_vm_accel *ret_accel)
 {
     char basis[BASIS_MAX];
     char cache_path[PATH_MAX] = "";
 
-    if (access("/dev/kvm", F_OK) != 0) {
-        *ret_accel = (struct pv_vm_accel){.reason = "there is no /dev/kvm"};
-        return;
-    }
-    if (access("/dev/kvm", R_OK | W_OK) != 0) {
-        *ret_accel = (struct pv_vm_accel){
-            .reason = "this user may not open /dev/kvm; members of the group kvm may"};
+    if (!pv_vm_accel_has_device(ret_accel)) {
         return;
     }
     describe_basis(options, basis);

@@ -32,8 +32,15 @@ struct pv_vm_accel_options {
 
 struct pv_vm_accel {
     bool has_kvm;
+    bool is_remembered;                  /* an earlier answer, nothing was tried now */
     char reason[PV_VM_ACCEL_REASON_MAX]; /* why not, in a few words; "" with KVM */
 };
+
+/*
+ * Whether there is a KVM device that this user may open: the least that KVM needs. Sets ret_accel
+ * as pv_vm_accel_probe does. Any thread.
+ */
+bool pv_vm_accel_has_device(struct pv_vm_accel *ret_accel);
 
 /* Find out. Never fails: what cannot be tried is not usable. Blocks up to 3 s; any thread. */
 void pv_vm_accel_probe(const struct pv_vm_accel_options *options, struct pv_vm_accel *ret_accel);

@@ -20,6 +20,7 @@ struct pv_vm_qmp {
     pv_vm_qmp_event_fn *on_event;
     void *user;
     size_t used;
+    bool is_skipping; /* inside a line that is too long */
     char line[LINE_MAX_BYTES];
 };
 
@@ -46,6 +47,7 @@ static void on_readable(void *user, uint32_t events)
 {
     struct pv_vm_qmp *qmp = user;
     const ssize_t count = read(qmp->fd, qmp->line + qmp->used, LINE_MAX_BYTES - qmp->used);
+    size_t start = 0;
     char *end;
 
     (void)events;
@@ -57,15 +59,20 @@ static void on_readable(void *user, uint32_t events)
         return;
     }
     qmp->used += (size_t)count;
-    while ((end = memchr(qmp->line, '\n', qmp->used)) != NULL) {
-        const size_t length = (size_t)(end - qmp->line) + 1;
+    while ((end = memchr(qmp->line + start, '\n', qmp->used - start)) != NULL) {
+        const size_t length = (size_t)(end - qmp->line) + 1 - start;
 
-        serve_line(qmp, qmp->line, length);
-        memmove(qmp->line, qmp->line + length, qmp->used - length);
-        qmp->used -= length;
+        if (!qmp->is_skipping) {
+            serve_line(qmp, qmp->line + start, length);
+        }
+        qmp->is_skipping = false;
+        start += length;
     }
+    qmp->used -= start;
+    memmove(qmp->line, qmp->line + start, qmp->used);
     if (qmp->used == LINE_MAX_BYTES) {
         qmp->used = 0; /* no line that we know is as long: drop it */
+        qmp->is_skipping = true;
     }
 }
 

@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +15,15 @@
 /* The longest file name that is put into a VM's folder, with its slash and zero. */
 #define FILE_NAME_ROOM 20
 
-static bool is_name(const char *name)
+bool pv_vm_runtime_is_name(const char *name)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                   "-_.";
 
-    return name[0] != '\0' && name[0] != '.' && strspn(name, allowed) == strlen(name);
+    const size_t length = strlen(name);
+
+    return length > 0 && length <= PV_VM_RUNTIME_NAME_MAX && name[0] != '.'
+           && strspn(name, allowed) == length;
 }
 
 static int join(char *ret_path, const char *folder, const char *name, size_t room)
@@ -90,7 +92,7 @@ static int scan(const char *base_path, bool sweep, char *ret_last)
     while (base != NULL && (entry = readdir(base)) != NULL) {
         char path[PV_VM_RUNTIME_PATH_MAX];
 
-        if (!is_name(entry->d_name) || join(path, base_path, entry->d_name, 0) != 0) {
+        if (!pv_vm_runtime_is_name(entry->d_name) || join(path, base_path, entry->d_name, 0) != 0) {
             continue;
         }
         if (is_alive(path)) {
@@ -136,7 +138,7 @@ static int make_folder(const char *base_path, const char *name, char *ret_path)
         r = join(ret_path, base_path, "vm-XXXXXX", FILE_NAME_ROOM);
         return r == 0 && mkdtemp(ret_path) == NULL ? -errno : r;
     }
-    if (!is_name(name)) {
+    if (!pv_vm_runtime_is_name(name)) {
         return -EINVAL;
     }
     r = join(ret_path, base_path, name, FILE_NAME_ROOM);
@@ -195,7 +197,7 @@ int pv_vm_runtime_find(const char *base_path, const char *name, struct pv_vm_run
     int alive_count;
 
     if (name != NULL) {
-        const int r = is_name(name) ? join(path, base_path, name, 0) : -ENOENT;
+        const int r = pv_vm_runtime_is_name(name) ? join(path, base_path, name, 0) : -ENOENT;
 
         if (r != 0) {
             return r;

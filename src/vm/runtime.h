@@ -8,6 +8,7 @@
 #ifndef PV_VM_RUNTIME_H
 #define PV_VM_RUNTIME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/compiler.h"
@@ -20,11 +21,17 @@ struct pv_vm_runtime {
     int lock_fd;
 };
 
+/* Bytes of a VM's name: what a base folder of ordinary length leaves. */
+#define PV_VM_RUNTIME_NAME_MAX 40
+
+/* Whether a VM can be called so: letters, digits, '-', '_', '.', the first no dot. Any thread. */
+bool pv_vm_runtime_is_name(const char *name);
+
 /*
  * Make a folder for a VM.
  *
  * base_path  made if it is not there (0700); one of another user is refused with -EPERM
- * name       what others call the VM; NULL: one is made up. Letters, digits, '-', '_', '.'
+ * name       what others call the VM (see pv_vm_runtime_is_name); NULL: one is made up
  *
  * Returns 0, -EEXIST when a VM of that name runs, -EINVAL for a name that is none, -ENAMETOOLONG
  * when sockets in it would not work, or another -errno. Sweeps folders of dead VMs.

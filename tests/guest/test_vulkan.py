@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Vulkan in the guest: what it says of itself, and our own programs against the host driver."""
 
+import json
 import re
+import subprocess
 
 import pytest
 
@@ -16,6 +18,15 @@ def test_summary_names_venus_and_the_host_driver(vm):
     # "llvmpipe (LLVM 15.0.6, 256 bits)" through Venus: "(lavapipe (LLVM 15.0.6, 256 bits))"
     assert native[native.index("("):] in name if "(" in native else native in name
     assert "DRIVER_ID_MESA_VENUS" in summary
+
+
+def test_version_is_the_one_that_doctor_tells(vm):
+    doctor = subprocess.run([programs.binary("pearvisor"), "doctor", "--json"], env=vm.env,
+                            capture_output=True, text=True, timeout=60, check=False)
+    devices = json.loads(doctor.stdout)["vulkan"]["devices"]
+    summary = vm.check(["vulkaninfo", "--summary"])
+    version = re.search(r"apiVersion\s*= (\S+)", summary).group(1)
+    assert version == devices[0]["versions"]["guest"]
 
 
 @pytest.fixture(scope="module")

@@ -58,6 +58,10 @@ def test_doctor_reports_as_json(host_icd):
                                                              "accelerator"}
     vulkan = [check for check in report["checks"] if check["name"] == "vulkan"]
     assert [check["state"] for check in vulkan] == ["ok"]
+    # The host's version of Vulkan and the guests' are not the same, and both are told.
+    versions = report["vulkan"]["devices"][0]["versions"]
+    assert versions["host"] == report["vulkan"]["devices"][0]["facts"]["api_version"]
+    assert f"host {versions['host']}, guests see {versions['guest']}" in vulkan[0]["text"]
 
 
 def test_doctor_prints_the_table(host_icd):

@@ -13,11 +13,11 @@ USAGE = 2
 FAILED = 125
 
 
-def run(tmp_path, *arguments):
+def run(tmp_path, *arguments, **variables):
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "TMPDIR": str(tmp_path),
                    "XDG_RUNTIME_DIR": str(tmp_path), "PEARVISOR_CACHE_DIR": str(tmp_path),
                    # Without one, `vtest` has a second sentence to say.
-                   "PV_VENUS_ICD": "/nonexistent/venus.json"}
+                   "PV_VENUS_ICD": "/nonexistent/venus.json", **variables}
     return subprocess.run([BUILD / "cli/pearvisor", *arguments], env=environment, timeout=60,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
@@ -51,14 +51,44 @@ def test_help_is_no_error(tmp_path, command):
     ["demo", "--frames", "1"],
     ["run"],
     ["run", "--memory", "0", "--", "true"],
+    ["demo", "--accel", "foo"],
+    ["demo", "--output", "/nonexistent/a.png"],
+    ["demo", "--output", "/tmp"],
+    ["run", "--memory", "255", "--", "true"],
+    ["run", "--memory", "1048577", "--", "true"],
+    ["run", "--memory", "99999999999999999999", "--", "true"],
+    ["run", "--memory", "2G", "--", "true"],
+    ["run", "--cpus", "0", "--", "true"],
+    ["run", "--cpus", "65", "--", "true"],
+    ["run", "--cpus", "-1", "--", "true"],
     ["run", "--accel", "xen", "--", "true"],
+    ["run", "--window", "3Q", "--", "true"],
+    ["run", "--window", "100M", "--", "true"],
+    ["run", "--memory-limit", "lots", "--", "true"],
+    ["run", "--name", "a/b", "--", "true"],
+    ["run", "--name", "", "--", "true"],
+    ["run", "--name", "..", "--", "true"],
+    ["run", "--name", 41 * "a", "--", "true"],
+    ["run", "--timeout", "0", "--", "true"],
+    ["run", "--screenshot", "/nonexistent/a.png", "--", "true"],
+    ["run", "--screenshot", "/tmp", "--", "true"],
+    ["run", "--screenshot", "", "--", "true"],
+    ["run", "--serial", "/nonexistent/a.log", "--", "true"],
     ["run", "--log", "x=y", "--", "true"],
+    ["run", "--qemu", "", "--", "true"],
+    ["run", "--image", "", "--", "true"],
+    ["vtest", "--socket", "", "--", "true"],
+    ["gpu", "--vhost-user", ""],
+    ["screenshot", ""],
+    ["screenshot", "/nonexistent/a.png"],
     ["doctor", "surplus"],
     ["exec"],
     ["screenshot"],
     ["screenshot", "a.png", "b.png"],
     ["screenshot", "--vm", "a", "--control", "b", "c.png"],
     ["screenshot", "--scanout", "16", "a.png"],
+    ["screenshot", "--after", "0", "a.png"],
+    ["run", "--screenshot-after", "many", "--", "true"],
     ["gpu"],
     ["gpu", "--vhost-user"],
     ["gpu", "--vhost-user", "s", "surplus"],
@@ -78,6 +108,9 @@ def test_arguments_that_make_no_sense(tmp_path, arguments):
 
 @pytest.mark.parametrize("arguments", [
     ["run", "--image", "no-such", "--", "true"],
+    ["run", "--image", "a/b", "--", "true"],
+    ["run", "--cache-dir", "/nonexistent", "--", "true"],
+    ["demo"],
     ["exec", "--", "true"],
     ["exec", "--vm", "no-such", "--", "true"],
     ["screenshot", "a.png"],
@@ -90,3 +123,13 @@ def test_arguments_that_make_no_sense(tmp_path, arguments):
 ], ids=" ".join)
 def test_things_that_are_not_there(tmp_path, arguments):
     check_one_sentence(run(tmp_path, *arguments), FAILED)
+
+
+def test_a_command_that_is_too_long(tmp_path):
+    check_one_sentence(run(tmp_path, "run", "--", "echo", 70000 * "a", 70000 * "a"), USAGE)
+
+
+def test_a_folder_without_guest_programs(tmp_path):
+    check_one_sentence(run(tmp_path, "run", "--", "true",
+                           PEARVISOR_DATA_DIR="/nonexistent"), FAILED)
+

@@ -71,11 +71,45 @@ static void test_broken_profiles(void **state)
     assert_int_equal(pv_doctor_facts_from_json(NULL, &facts), -EINVAL);
 }
 
+static void check_versions(const struct pv_vkhost_facts *facts, const struct pv_vkhost_view *view,
+                           const char *offered, const char *guest, const char *limit)
+{
+    json_t *json = pv_doctor_versions_to_json(facts, view);
+    const char *text = json_string_value(json_object_get(json, "guest_limit"));
+
+    assert_string_equal(json_string_value(json_object_get(json, "offered")), offered);
+    assert_string_equal(json_string_value(json_object_get(json, "guest")), guest);
+    assert_non_null(text);
+    assert_non_null(strstr(text, limit));
+    assert_int_equal(text[0] == '\0', limit[0] == '\0');
+    json_decref(json);
+}
+
+/* The lowest of what the host has, what the codec carries and what the guest's driver knows. */
+static void test_versions(void **state)
+{
+    static struct pv_vkhost_facts facts;
+    static struct pv_vkhost_view view;
+
+    (void)state;
+    pv_test_profile_load("lavapipe-25.0.7", &facts);
+    pv_test_profile_view(&facts, &view);
+    check_versions(&facts, &view, "1.4.305", "1.3.269", "Mesa");
+    view.api_version = VK_MAKE_API_VERSION(0, 1, 3, 269);
+    check_versions(&facts, &view, "1.3.269", "1.3.269", "");
+    view.api_version = VK_MAKE_API_VERSION(0, 1, 1, 300);
+    check_versions(&facts, &view, "1.1.300", "1.1.300", "");
+    view.api_version = VK_MAKE_API_VERSION(0, 1, 4, 305);
+    view.extension_count = 0;
+    check_versions(&facts, &view, "1.4.305", "1.2.0", "synchronization2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_broken_profiles),
+        cmocka_unit_test(test_versions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

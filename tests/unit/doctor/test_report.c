@@ -24,10 +24,11 @@ static json_t *answer_make(const char *profile, bool is_usable)
 {
     pv_test_profile_load(profile, &facts);
     pv_test_profile_view(&facts, &view);
-    return json_pack("{s:n, s:[{s:b, s:s, s:o, s:o, s:o}]}", "error", "devices", "usable",
+    return json_pack("{s:n, s:[{s:b, s:s, s:o, s:o, s:o, s:o}]}", "error", "devices", "usable",
                      (int)is_usable, "reason", is_usable ? "" : "it is made of wood", "facts",
                      pv_doctor_facts_to_json(&facts), "view", pv_doctor_view_to_json(&view),
-                     "items", pv_doctor_items_to_json(&facts));
+                     "versions", pv_doctor_versions_to_json(&facts, &view), "items",
+                     pv_doctor_items_to_json(&facts));
 }
 
 static const char *state_of(const json_t *checks, size_t index)
@@ -50,6 +51,8 @@ static void test_usable_device(void **state)
     assert_int_equal(json_array_size(checks), 1);
     assert_string_equal(state_of(checks, 0), "ok");
     assert_non_null(strstr(text_of(checks, 0), "lavapipe"));
+    assert_non_null(
+        strstr(text_of(checks, 0), "host 1.4.305, guests see 1.3.269 (the Venus driver"));
     json_decref(answer);
     json_decref(checks);
 }

@@ -31,6 +31,8 @@ static void test_fields(void **state)
             sum = (uint8_t)(sum + edid[j]);
         }
         assert_int_equal(sum, 0);
+        /* "PXV": nobody's in the register of manufacturers, as hwdata 0.368 has it. */
+        assert_int_equal(edid[8] << 8 | edid[9], ('P' - 64) << 10 | ('X' - 64) << 5 | ('V' - 64));
         assert_int_equal(edid[18], 1);
         assert_int_equal(edid[19], 4);
         assert_int_equal(edid[12], 4); /* serial */

@@ -4,6 +4,7 @@
  * reason, and the answer is remembered. A script plays QEMU.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,14 +51,17 @@ static int tear_down(void **state)
     return system(command);
 }
 
+/* The probe takes a program with another time for another QEMU; here all have the same. */
 static void play(const char *script)
 {
+    static const struct timespec same_time[2] = {{.tv_sec = 1000000}, {.tv_sec = 1000000}};
     FILE *file = fopen(qemu, "w");
 
     assert_non_null(file);
     fprintf(file, "#!/bin/sh\n%s\n", script);
     assert_int_equal(fclose(file), 0);
     assert_int_equal(chmod(qemu, 0700), 0);
+    assert_int_equal(utimensat(AT_FDCWD, qemu, same_time, 0), 0);
 }
 
 /* Returns false where the machine has no /dev/kvm for us, which the probe then says. */
@@ -134,20 +138,57 @@ static void test_the_answer_is_remembered(void **state)
     if (!probe(&accel)) {
         skip();
     }
+    assert_false(accel.is_remembered);
     assert_true(probe(&accel));
     assert_true(accel.has_kvm);
+    assert_true(accel.is_remembered);
     snprintf(qemu + strlen(qemu), sizeof(qemu) - strlen(qemu), ".log");
     assert_int_equal(stat(qemu, &before), 0);
     assert_int_equal(before.st_size, 4); /* it ran once */
     qemu[strlen(qemu) - 4] = '\0';
     options.force = true;
     assert_true(probe(&accel));
+    assert_false(accel.is_remembered);
     options.force = false;
     options.kernel_path = "/dev/zero"; /* another kernel: another question */
     assert_true(probe(&accel));
     snprintf(qemu + strlen(qemu), sizeof(qemu) - strlen(qemu), ".log");
     assert_int_equal(stat(qemu, &before), 0);
     assert_int_equal(before.st_size, 12);
+}
+
+/* What `pearvisor doctor` does once KVM is mended: the next that asks hears the new answer. */
+static void test_a_forced_probe_replaces_the_answer(void **state)
+{
+    struct pv_vm_accel accel;
+
+    (void)state;
+    play("echo no kvm today; exit 1");
+    if (!probe(&accel)) {
+        skip();
+    }
+    assert_false(accel.has_kvm);
+    play("echo PEARVISOR-PROBE-OK; exec sleep 60");
+    assert_true(probe(&accel));
+    assert_false(accel.has_kvm);
+    options.force = true;
+    assert_true(probe(&accel));
+    assert_true(accel.has_kvm);
+    options.force = false;
+    assert_true(probe(&accel));
+    assert_true(accel.has_kvm);
+    assert_true(accel.is_remembered);
+}
+
+static void test_the_device_alone(void **state)
+{
+    struct pv_vm_accel accel = {0};
+    const bool has_device = pv_vm_accel_has_device(&accel);
+
+    (void)state;
+    assert_int_equal(has_device, access("/dev/kvm", R_OK | W_OK) == 0);
+    assert_int_equal(accel.has_kvm, has_device);
+    assert_int_equal(accel.has_kvm, accel.reason[0] == '\0');
 }
 
 int main(void)
@@ -158,6 +199,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_kernel_that_hangs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_qemu_refuses, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_answer_is_remembered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_forced_probe_replaces_the_answer, set_up, tear_down),
+        cmocka_unit_test(test_the_device_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
