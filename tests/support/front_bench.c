@@ -183,12 +183,13 @@ void front_set_up(struct front_bench *bench)
 
 void front_give_back_channel(struct front_bench *bench)
 {
+    const int before = bench->back_peer;
     int fd;
 
-    pv_os_fds_close(&bench->back_peer, 1);
     stream_pair(&fd, &bench->back_peer);
     front_say(bench, PV_VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, &fd, 1);
     close(fd);
+    pv_os_fds_close(&before, 1);
 }
 
 void front_enable(struct front_bench *bench)
@@ -259,6 +260,13 @@ void front_publish(struct front_bench *bench, uint32_t word)
                         (uint16_t)(2 * slot + 1));
     fake_guest_describe(&bench->guest, 2 * slot + 1, ANSWERS + 64 * slot, 64, FAKE_WRITE, 0);
     fake_guest_publish(&bench->guest, (uint16_t)(2 * slot));
+}
+
+void front_clear_queue(struct front_bench *bench)
+{
+    memset(fake_guest_at(&bench->guest, bench->guest.place.available_addr), 0, 4);
+    memset(fake_guest_at(&bench->guest, bench->guest.place.used_addr), 0, 4);
+    bench->guest.available_idx = 0;
 }
 
 void front_kick(struct front_bench *bench)

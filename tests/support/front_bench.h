@@ -68,6 +68,8 @@ void front_take_map(struct front_bench *bench);
 
 /* Make a request of one word for the fake device available in queue 0; no bell rings. */
 void front_publish(struct front_bench *bench, uint32_t word);
+/* The ring as a driver makes it anew after a reset. */
+void front_clear_queue(struct front_bench *bench);
 void front_kick(struct front_bench *bench);
 
 #endif
