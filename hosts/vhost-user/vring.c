@@ -22,13 +22,11 @@ static void on_kick(void *user, uint32_t events)
 {
     struct pv_vhost_user_vring *vring = user;
 
-    if ((events & PV_OS_LOOP_READ) == 0) {
-        /* a doorbell whose other end is gone will not ring again */
+    if ((events & PV_OS_LOOP_READ) == 0 || !pv_os_event_drain(vring->kick_fd)) {
+        /* Its other end is gone; a socket would go on being readable for ever. */
         pv_os_source_remove(vring->kick_source);
         vring->kick_source = NULL;
-        return;
     }
-    pv_os_event_drain(vring->kick_fd);
     process(vring);
 }
 
@@ -131,12 +129,10 @@ static void watch_kick(struct pv_vhost_user_vring *vring)
 
 void pv_vhost_user_vring_set_kick(struct pv_vhost_user_vring *vring, int fd)
 {
-    const bool was_watched = vring->kick_source != NULL;
-
     pv_os_source_remove(vring->kick_source);
     vring->kick_source = NULL;
     replace_fd(&vring->kick_fd, fd);
-    if (was_watched && vring->kick_fd >= 0) {
+    if (vring->is_running && vring->kick_fd >= 0) {
         watch_kick(vring);
         pv_os_timer_set(vring->turn_timer, 0); /* the old one may have rung unheard */
     }

@@ -37,11 +37,10 @@ void pv_os_event_signal(int fd)
     }
 }
 
-void pv_os_event_drain(int fd)
+bool pv_os_event_drain(int fd)
 {
     uint64_t count;
+    const ssize_t got = read(fd, &count, sizeof(count));
 
-    if (read(fd, &count, sizeof(count)) < 0) {
-        return;
-    }
+    return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }

@@ -8,6 +8,8 @@
 #ifndef PV_OS_EVENT_H
 #define PV_OS_EVENT_H
 
+#include <stdbool.h>
+
 #include "base/compiler.h"
 
 /* A new doorbell, close-on-exec. Returns 0 with an fd that the caller closes, or -errno. */
@@ -19,7 +21,10 @@ PV_NODISCARD int pv_os_event_prepare(int fd);
 /* Ring. A doorbell that is full is ringing already. */
 void pv_os_event_signal(int fd);
 
-/* Silence; rings before this call count as one. */
-void pv_os_event_drain(int fd);
+/*
+ * Silence; rings before this call count as one. Returns false when it will never ring again: its
+ * other end is gone, or it is nothing that can be read.
+ */
+bool pv_os_event_drain(int fd);
 
 #endif
