@@ -12,6 +12,7 @@
 #define PV_CLI_TIMEOUT 124 /* --timeout ran out */
 #define PV_CLI_FAILED  125 /* the VM, or anything else on our side, failed */
 
+int pv_cli_bench(int argc, char **argv);
 int pv_cli_demo(int argc, char **argv);
 int pv_cli_run(int argc, char **argv);
 int pv_cli_doctor(int argc, char **argv);

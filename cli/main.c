@@ -21,6 +21,7 @@ static const struct {
     {"gpu", pv_cli_gpu, "only the device, for a VMM of your own"},
     {"vtest", pv_cli_vtest, "serve Vulkan to programs of this machine, without a VM"},
     {"image", pv_cli_image, "build, list or remove guest images"},
+    {"bench", pv_cli_bench, "measure Vulkan calls natively and through us"},
 };
 
 static void print_help(FILE *file)
