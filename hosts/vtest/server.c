@@ -127,11 +127,8 @@ int pv_vtest_server_create(const struct pv_vtest_server_options *options,
     server->options = *options;
     server->fd = -1;
     server->next_id = 1;
-    r = pv_os_socket_listen(options->path, &server->fd);
-    if (r == 0) {
-        server->path = strdup(options->path);
-        r = server->path != NULL ? 0 : -ENOMEM;
-    }
+    server->path = strdup(options->path);
+    r = server->path != NULL ? pv_os_socket_listen(options->path, &server->fd) : -ENOMEM;
     if (r == 0) {
         r = pv_os_fd_set_nonblocking(server->fd, true);
     }
@@ -160,12 +157,10 @@ void pv_vtest_server_destroy(struct pv_vtest_server *server)
     }
     pv_os_source_remove(server->source);
     pv_os_timer_destroy(server->pause);
-    if (server->path != NULL) {
-        (void)unlink(server->path);
-        free(server->path);
-    }
     if (server->fd >= 0) {
+        (void)unlink(server->path);
         close(server->fd);
     }
+    free(server->path);
     free(server);
 }

@@ -95,9 +95,14 @@ int pv_os_socket_listen(const char *path, int *ret_fd)
         return r;
     }
     /* The mode of the socket inode before bind decides the mode of the file. */
-    if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0
-        || listen(fd, 128) < 0) {
+    if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
         r = -errno;
+        close(fd);
+        return r;
+    }
+    if (listen(fd, 128) < 0) {
+        r = -errno;
+        (void)unlink(path);
         close(fd);
         return r;
     }
@@ -237,6 +242,11 @@ ssize_t pv_os_socket_receive(int fd, void *ret_bytes, size_t size_bytes, int *re
         return -EMSGSIZE;
     }
     return received;
+}
+
+void pv_os_socket_hang_up(int fd)
+{
+    (void)shutdown(fd, SHUT_RDWR);
 }
 
 int pv_os_socket_unread_by_peer(int fd, size_t *ret_bytes)

@@ -51,6 +51,9 @@ ssize_t pv_os_socket_send(int fd, const void *bytes, size_t size_bytes, const in
 ssize_t pv_os_socket_receive(int fd, void *ret_bytes, size_t size_bytes, int *ret_fds,
                              size_t fd_max, size_t *ret_fd_count);
 
+/* End the connection from here, while others still hold fd: both ends read 0 bytes from now on. */
+void pv_os_socket_hang_up(int fd);
+
 /*
  * How many sent bytes the peer has not read yet (in units of the kernel's buffers; 0 means that it
  * has read everything). Returns 0 or -errno.

@@ -29,8 +29,13 @@ struct worker {
 
 static void send_message(struct worker *worker, const void *message, size_t size_bytes, int fd)
 {
-    /* A device that is gone is noticed by the next receive. */
-    (void)pv_os_socket_send(worker->fd, message, size_bytes, &fd, fd >= 0 ? 1 : 0);
+    const ssize_t sent = pv_os_socket_send(worker->fd, message, size_bytes, &fd, fd >= 0 ? 1 : 0);
+
+    /* A device that is gone is noticed by the next receive. One that is there waits for what could
+     * not be sent (the kernel has no memory): it is told by our end, or nobody would ever be. */
+    if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET) {
+        pv_os_socket_hang_up(worker->fd);
+    }
 }
 
 static void on_fence_retired(void *user, uint32_t ring_index, uint64_t fence_id)

@@ -133,23 +133,9 @@ static void open_memory(struct bench *bench)
     assert_int_equal(pv_guestmem_space_replace(bench->transport.guest_memory, &region, 1), 0);
 }
 
-struct bench *bench_open(void)
+struct bench *bench_prepare(void)
 {
-    static const uint8_t capset[16] = {0xc0, 0xc1, 0xc2, 0xc3};
     struct bench *bench = calloc(1, sizeof(*bench));
-    struct pv_gpu_device_options options = {
-        .size_bytes = sizeof(options),
-        .window_size_bytes = BENCH_WINDOW_BYTES,
-        .memory_limit_bytes = BENCH_MEMORY_LIMIT,
-        .context_ops = &fake_context_ops,
-        .capset_id = PV_GPU_CAPSET_ID_VENUS,
-        .capset = capset,
-        .capset_bytes = sizeof(capset),
-        .scanout_count = 1,
-        .width_px = 1024,
-        .height_px = 768,
-        .sink_ops = &sink_ops,
-    };
 
     assert_non_null(bench);
     open_memory(bench);
@@ -158,14 +144,45 @@ struct bench *bench_open(void)
     bench->log.user = bench;
     bench->transport.ops = &transport_ops;
     bench->transport.transport = bench;
-    options.log = &bench->log;
-    options.window_fd = bench->window_fd;
-    options.context_backend = &bench->fake;
-    options.sink = bench;
-    assert_int_equal(pv_gpu_device_create(&options, &bench->device), 0);
+    return bench;
+}
+
+int bench_start(struct bench *bench)
+{
+    static const uint8_t capset[16] = {0xc0, 0xc1, 0xc2, 0xc3};
+    const struct pv_gpu_device_options options = {
+        .size_bytes = sizeof(options),
+        .log = &bench->log,
+        .window_fd = bench->window_fd,
+        .window_size_bytes = BENCH_WINDOW_BYTES,
+        .memory_limit_bytes = BENCH_MEMORY_LIMIT,
+        .context_ops = &fake_context_ops,
+        .context_backend = &bench->fake,
+        .capset_id = PV_GPU_CAPSET_ID_VENUS,
+        .capset = capset,
+        .capset_bytes = sizeof(capset),
+        .scanout_count = 1,
+        .width_px = 1024,
+        .height_px = 768,
+        .sink_ops = &sink_ops,
+        .sink = bench,
+    };
+    const int r = pv_gpu_device_create(&options, &bench->device);
+
+    if (r < 0) {
+        return r;
+    }
     bench->ops = pv_gpu_device_virtio_ops();
     bench->ops->attach(bench->device, &bench->transport);
     bench->ops->start(bench->device, bench->ops->features(bench->device), true);
+    return 0;
+}
+
+struct bench *bench_open(void)
+{
+    struct bench *bench = bench_prepare();
+
+    assert_int_equal(bench_start(bench), 0);
     return bench;
 }
 

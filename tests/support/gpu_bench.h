@@ -68,6 +68,10 @@ struct bench {
 /* A started device with one scanout of 1024 x 768 and a capset of 16 bytes 0xc0, 0xc1, ... */
 struct bench *bench_open(void);
 
+/* The same in two steps: all but the device, then the device. Returns 0 or -errno. */
+struct bench *bench_prepare(void);
+int bench_start(struct bench *bench);
+
 /* Destroys everything; fails the test when an element was neither completed nor dropped. */
 void bench_close(struct bench *bench);
 
