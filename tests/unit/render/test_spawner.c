@@ -17,8 +17,6 @@
 #include <cmocka.h>
 
 #include "os/clock.h"
-#include "os/fd.h"
-#include "os/socket.h"
 #include "render/spawner.h"
 #include "support/loop_bench.h"
 
