@@ -78,8 +78,7 @@ int pv_render_request_init(struct pv_gpu_context *context)
         (void)snprintf(message.log, sizeof(message.log), "%s", backend->log_filter);
     }
     r = send_packet(context, &message, sizeof(message), NULL, 0, backend->options.window_fd);
-    /* A worker that has ended already is lost like any other, with its exit status as the reason.
-     */
+    /* A worker that has ended already is lost like any other: its exit status is the reason. */
     return r < 0 && !context->unsent ? 0 : r;
 }
 

@@ -4,7 +4,6 @@
  * the gate is shut, each map has one outcome, and a front end that answers nonsense, nothing, or
  * goes in the middle costs the channel only.
  */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -7,13 +7,10 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "os/event.h"
-#include "os/shm.h"
 #include "os/socket.h"
 #include "support/front_bench.h"
 #include "support/loop_bench.h"

@@ -11,7 +11,6 @@
 
 #include "os/socket.h"
 #include "support/client_bench.h"
-#include "support/loop_bench.h"
 
 static int setup(void **state)
 {

@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include "support/client_bench.h"
-#include "support/loop_bench.h"
 
 static int setup(void **state)
 {

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * render/requests.c: requests as the worker finds them in its socket, and one that never looks.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "os/socket.h"
+#include "render/protocol.h"
+#include "support/backend_bench.h"
+
+static void test_init_and_requests(void **state)
+{
+    struct pv_render_init init;
+    struct pv_render_leave leave;
+
+    (void)state;
+    assert_int_equal(read(bench.worker_fd, &init, sizeof(init)), sizeof(init));
+    assert_int_equal(init.kind, PV_RENDER_INIT);
+    assert_int_equal(init.version, PV_RENDER_PROTOCOL_VERSION);
+    assert_string_equal(init.name, "a \"test\"??[1m");
+    ask_leave(1);
+    ask_leave(2);
+    assert_int_equal(read(bench.worker_fd, &leave, sizeof(leave)), sizeof(leave));
+    assert_int_equal(leave.cookie, 1);
+    worker_say_done(2, 0, 0, -1); /* in any order */
+    worker_say_done(1, -ENOENT, 0, -1);
+    backend_until_done(2);
+    assert_int_equal(bench.done[0].cookie, 2);
+    assert_int_equal(bench.done[1].status, -ENOENT);
+}
+
+/* A stream longer than a packet is a file, and says the same. */
+static void test_a_long_stream(void **state)
+{
+    static uint8_t stream[PV_RENDER_INLINE_MAX_BYTES + 4];
+    struct pv_render_init init;
+    uint8_t packet[PV_RENDER_PACKET_MAX_BYTES];
+    struct pv_render_submit *submit = (struct pv_render_submit *)(void *)packet;
+    uint8_t copy[sizeof(stream)];
+    size_t fd_count;
+    int fd;
+
+    (void)state;
+    memset(stream, 0x5a, sizeof(stream));
+    assert_int_equal(read(bench.worker_fd, &init, sizeof(init)), sizeof(init));
+    assert_int_equal(
+        pv_render_context_ops.submit(bench.context, stream, sizeof(stream) - 4, true, 3, 44), 0);
+    assert_int_equal(
+        pv_os_socket_receive(bench.worker_fd, packet, sizeof(packet), &fd, 1, &fd_count),
+        (ssize_t)(sizeof(*submit) + sizeof(stream) - 4));
+    assert_int_equal(fd_count, 0);
+    assert_int_equal(submit->fence_id, 44);
+    assert_int_equal(
+        pv_render_context_ops.submit(bench.context, stream, sizeof(stream), false, 0, 0), 0);
+    assert_int_equal(
+        pv_os_socket_receive(bench.worker_fd, packet, sizeof(packet), &fd, 1, &fd_count),
+        sizeof(*submit));
+    assert_int_equal(fd_count, 1);
+    assert_int_equal(submit->size_bytes, sizeof(stream));
+    assert_int_equal(pread(fd, copy, sizeof(copy), 0), sizeof(copy));
+    assert_memory_equal(copy, stream, sizeof(copy));
+    close(fd);
+}
+
+/* A worker that never reads: what waits for it is bounded, and then it is lost. */
+static void test_a_worker_that_never_reads(void **state)
+{
+    static uint8_t stream[PV_RENDER_INLINE_MAX_BYTES];
+    unsigned sent = 0;
+
+    (void)state;
+    while (pv_render_context_ops.submit(bench.context, stream, sizeof(stream), true, 0, sent + 1)
+           == 0) {
+        sent++;
+        assert_true(sent * sizeof(stream) < 2 * PV_RENDER_QUEUE_MAX_BYTES);
+    }
+    assert_true(sent * sizeof(stream) > PV_RENDER_QUEUE_MAX_BYTES / 2);
+    /* Not from inside of the request, and nothing is sent after the gap. */
+    assert_int_equal(bench.lost_count, 0);
+    assert_int_equal(pv_render_context_ops.submit(bench.context, NULL, 0, false, 0, 0), -EIO);
+    backend_until_lost();
+    assert_int_equal(bench.fence_count, sent);
+    backend_assert_refuses_all();
+}
+
+static void test_too_many_requests(void **state)
+{
+    (void)state;
+    for (uint64_t cookie = 0; cookie < PV_RENDER_PENDING_MAX; cookie++) {
+        ask_leave(cookie);
+    }
+    assert_int_equal(pv_render_context_ops.leave(bench.context, 5, 99999), -ENOSPC);
+    worker_close();
+    backend_until_lost();
+    assert_int_equal(bench.done_count, PV_RENDER_PENDING_MAX);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, backend_setup, backend_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_init_and_requests),
+        TEST(test_a_long_stream),
+        TEST(test_a_worker_that_never_reads),
+        TEST(test_too_many_requests),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
