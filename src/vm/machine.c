@@ -61,6 +61,7 @@ struct pv_vm_machine {
     struct pv_vm_qmp *qmp;
     struct pv_os_timer *timer; /* what the current state waits for at most */
     bool firmware_may_reset;   /* once more, in the boot at hand */
+    bool is_qemu_killed;       /* by us */
     uint64_t listen_end_ns;
     char gpu_socket_path[PV_VM_RUNTIME_PATH_MAX];
 };
@@ -111,6 +112,12 @@ static void quit_qemu(struct pv_vm_machine *machine)
     set_timer_ms(machine, QUIT_TIMEOUT_MS);
 }
 
+static void kill_qemu(struct pv_vm_machine *machine)
+{
+    machine->is_qemu_killed = true;
+    pv_os_process_signal(&machine->qemu, SIGKILL);
+}
+
 /* Stop for the first reason that came; later ones are its consequences. */
 static void enter_stop(struct pv_vm_machine *machine, enum pv_vm_machine_end end)
 {
@@ -132,7 +139,7 @@ void pv_vm_machine_stop(struct pv_vm_machine *machine)
     if (machine->state < STATE_POWERING_OFF) {
         enter_stop(machine, PV_VM_MACHINE_STOPPED);
     } else {
-        pv_os_process_signal(&machine->qemu, SIGKILL);
+        kill_qemu(machine);
         if (machine->state == STATE_ENDING_DEVICE) {
             pv_os_process_signal(&machine->device, SIGKILL);
         }
@@ -140,6 +147,30 @@ void pv_vm_machine_stop(struct pv_vm_machine *machine)
 }
 
 /* --- what happens to the processes ------------------------------------------------------------ */
+
+/* What QEMU's end means for the machine's, in the state at hand. */
+static enum pv_vm_machine_end judge_qemu_end(const struct pv_vm_machine *machine,
+                                             const struct pv_os_process_end *end)
+{
+    const bool is_clean = !end->by_signal && end->value == 0;
+
+    switch (machine->state) {
+    case STATE_STARTING:
+    case STATE_BOOTING:
+        return is_clean ? PV_VM_MACHINE_NOT_BOOTED : PV_VM_MACHINE_QEMU_DIED;
+    case STATE_READY:
+        /* Nobody asked: the guest has powered itself off. */
+        return is_clean ? PV_VM_MACHINE_STOPPED : PV_VM_MACHINE_QEMU_DIED;
+    case STATE_POWERING_OFF:
+        /* A QEMU that crashes takes its command along, and that may be heard of first. */
+        return is_clean || machine->is_qemu_killed ? machine->end : PV_VM_MACHINE_QEMU_DIED;
+    case STATE_QUITTING:
+    case STATE_ENDING_DEVICE:
+    case STATE_STOPPED:
+        break;
+    }
+    return machine->end;
+}
 
 static void on_qemu_exit(void *user, uint32_t events)
 {
@@ -152,18 +183,10 @@ static void on_qemu_exit(void *user, uint32_t events)
     }
     pv_os_source_remove(machine->qemu_source);
     machine->qemu_source = NULL;
-    if (machine->state < STATE_POWERING_OFF) {
-        /* Status 0 and nobody asked: the guest has powered itself off. */
-        const bool by_guest = machine->state == STATE_READY && !end.by_signal && end.value == 0;
-
-        machine->end = by_guest ? PV_VM_MACHINE_STOPPED
-                       : machine->state == STATE_BOOTING && !end.by_signal && end.value == 0
-                           ? PV_VM_MACHINE_NOT_BOOTED
-                           : PV_VM_MACHINE_QEMU_DIED;
-        if (machine->end == PV_VM_MACHINE_QEMU_DIED) {
-            pv_base_log_error(machine->options.log, TOPIC, "QEMU ended with %s %d",
-                              end.by_signal ? "signal" : "status", end.value);
-        }
+    machine->end = judge_qemu_end(machine, &end);
+    if (machine->end == PV_VM_MACHINE_QEMU_DIED) {
+        pv_base_log_error(machine->options.log, TOPIC, "QEMU ended with %s %d",
+                          end.by_signal ? "signal" : "status", end.value);
     }
     end_device(machine);
 }
@@ -351,7 +374,7 @@ static void on_timer(void *user)
         quit_qemu(machine);
         break;
     case STATE_QUITTING:
-        pv_os_process_signal(&machine->qemu, SIGKILL);
+        kill_qemu(machine);
         break;
     case STATE_ENDING_DEVICE:
         pv_os_process_signal(&machine->device, SIGKILL);

@@ -264,6 +264,18 @@ static void test_qemu_is_killed(void **state)
     assert_true(is_gone(bench->device_pid));
 }
 
+/* Asked to power off, it crashes instead: that is told, and not when it was we who killed it. */
+static void test_qemu_dies_while_it_powers_off(void **state)
+{
+    struct bench *bench = *state;
+
+    start_to_ready(bench, "stubborn");
+    pv_vm_machine_stop(bench->machine);
+    assert_int_equal(kill(bench->qemu_pid, SIGKILL), 0);
+    expect_stopped(bench, PV_VM_MACHINE_QEMU_DIED);
+    assert_int_equal(bench->log_lines, 1);
+}
+
 static void test_the_device_dies_at_once(void **state)
 {
     struct bench *bench = *state;
@@ -374,6 +386,7 @@ int main(void)
         BENCH_TEST(test_a_second_stop_is_not_polite),
         BENCH_TEST(test_qemu_that_says_rubbish),
         BENCH_TEST(test_qemu_is_killed),
+        BENCH_TEST(test_qemu_dies_while_it_powers_off),
         BENCH_TEST(test_the_device_dies_at_once),
         BENCH_TEST(test_the_device_is_killed),
         BENCH_TEST(test_no_qemu),
