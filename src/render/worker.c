@@ -180,9 +180,14 @@ static int serve_leave(struct worker *worker, const struct packet *packet)
 /* A stream that came as a memfd: mapped pages could still change, so it is copied. */
 static int submit_from_fd(struct worker *worker, int fd, uint32_t size_bytes)
 {
-    uint8_t *copy = malloc(size_bytes);
+    uint64_t file_bytes;
+    uint8_t *copy;
     ssize_t got;
 
+    if (pv_os_shm_size(fd, &file_bytes) < 0 || file_bytes < size_bytes) {
+        return -EPROTO;
+    }
+    copy = malloc(size_bytes);
     if (copy == NULL) {
         return -ENOMEM;
     }
