@@ -14,11 +14,16 @@
 #include "os/clock.h"
 #include "venus/object.h"
 
-/* Polls without a pause before the thread yields: an answer inside a guest's own polling is what
- * makes synchronous calls fast. */
+/* Looks without a pause before the thread yields between them: an answer inside a guest's own
+ * polling is what makes synchronous calls fast. */
 #define SPIN_COUNT 64u
-/* Yields before it sleeps. */
-#define YIELD_COUNT 32u
+/* How long a ring looks before it sleeps: as long as its guest's pauses have been of late, so that
+ * one that submits and waits finds it awake, and one that draws a frame now and then costs little
+ * (as KVM does with halted CPUs, Documentation/virt/kvm/halt-polling.rst). Stock Mesa looks at a
+ * fence for about 100 us before it sleeps 160 us, so a ring that wakes late costs much more than
+ * its own delay. */
+#define AWAKE_MIN_NS 10000u
+#define AWAKE_MAX_NS 200000u
 /* First sleep, doubled each time up to the last. */
 #define SLEEP_MIN_NS 10000u
 #define SLEEP_MAX_NS 320000u
@@ -51,6 +56,7 @@ struct pv_venus_ring {
         uint32_t position;    /* bytes consumed, as head will be stored */
         uint32_t batch_start; /* position at the start of the batch in hand */
         uint8_t *copy;        /* buffer_size_bytes of private memory */
+        uint64_t awake_ns;    /* how long to look before sleeping, see AWAKE_MAX_NS */
     } ring_thread;
 
     /* Guarded by context->lock. */
@@ -201,30 +207,57 @@ static void go_idle(struct pv_venus_ring *ring)
     atomic_fetch_and_explicit(ring->status, ~PV_VENUS_RING_STATUS_IDLE, memory_order_seq_cst);
 }
 
+/* Work has come after this long: would staying awake have met it? */
+static void learn_pause(struct pv_venus_ring *ring, uint64_t pause_ns)
+{
+    uint64_t *awake_ns = &ring->ring_thread.awake_ns;
+
+    if (pause_ns > AWAKE_MAX_NS) {
+        *awake_ns = *awake_ns / 2 > AWAKE_MIN_NS ? *awake_ns / 2 : AWAKE_MIN_NS;
+    } else if (pause_ns > *awake_ns) {
+        *awake_ns = pause_ns * 2 < AWAKE_MAX_NS ? pause_ns * 2 : AWAKE_MAX_NS;
+    }
+}
+
+static void relax(uint32_t look)
+{
+    if (look >= SPIN_COUNT) {
+        (void)sched_yield();
+        return;
+    }
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 static bool wait_for_work(struct pv_venus_ring *ring, uint32_t *ret_tail)
 {
-    const uint64_t now_ns = pv_os_clock_now_ns();
-    const uint64_t idle_at_ns =
-        ring->idle_timeout_ns < UINT64_MAX - now_ns ? now_ns + ring->idle_timeout_ns : UINT64_MAX;
     uint64_t sleep_ns = SLEEP_MIN_NS;
+    uint64_t start_ns;
 
-    for (uint32_t i = 0;; i++) {
+    if (has_work(ring, ret_tail)) {
+        return true;
+    }
+    start_ns = pv_os_clock_now_ns();
+    for (uint32_t look = 0;; look++) {
+        const uint64_t pause_ns = pv_os_clock_now_ns() - start_ns;
+
         if (has_work(ring, ret_tail)) {
+            learn_pause(ring, pause_ns);
             return true;
         }
         if (pv_venus_ring_should_stop(ring)) {
             return false;
         }
-        if (i < SPIN_COUNT) {
-#if defined(__x86_64__)
-            __builtin_ia32_pause();
-#endif
-        } else if (i < SPIN_COUNT + YIELD_COUNT) {
-            (void)sched_yield();
-        } else if (pv_os_clock_now_ns() < idle_at_ns) {
+        if (pause_ns < ring->ring_thread.awake_ns) {
+            relax(look);
+        } else if (pause_ns < ring->idle_timeout_ns) {
             pv_os_clock_sleep_ns(sleep_ns);
             sleep_ns = sleep_ns * 2 < SLEEP_MAX_NS ? sleep_ns * 2 : SLEEP_MAX_NS;
         } else {
+            learn_pause(ring, UINT64_MAX);
             go_idle(ring);
             return has_work(ring, ret_tail) || !pv_venus_ring_should_stop(ring);
         }
@@ -236,6 +269,8 @@ static void *ring_main(void *user)
     struct pv_venus_ring *ring = user;
     uint32_t tail;
 
+    pv_os_clock_sleep_precisely();
+    ring->ring_thread.awake_ns = AWAKE_MIN_NS;
     /* Not before this ring is known. */
     pthread_mutex_lock(&ring->context->lock);
     pthread_mutex_unlock(&ring->context->lock);
