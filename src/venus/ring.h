@@ -57,6 +57,13 @@ void pv_venus_ring_destroy(struct pv_venus_context *context, struct pv_venus_rin
 /* Whether the ring's thread has to leave whatever it waits for. Any thread. */
 bool pv_venus_ring_should_stop(const struct pv_venus_ring *ring);
 
+/*
+ * Whether the ring's memory has been taken away, as happens when a guest program dies while it is
+ * busy: what was read there since is no fault of the guest. Ends the ring, not the context. On the
+ * ring's thread.
+ */
+bool pv_venus_ring_is_cut_off(struct pv_venus_ring *ring);
+
 /* Wake the thread if it sleeps. */
 void pv_venus_ring_notify(struct pv_venus_ring *ring);
 
