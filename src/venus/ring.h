@@ -11,6 +11,10 @@
  * x86, so a tail may become visible a little after IDLE was set and unseen by the guest: the
  * thread looks again after 1, 4 and 20 ms before it sleeps without limit.
  *
+ * Memory that goes. A program that dies gives its ring's memory back first, whatever the thread is
+ * at: such a ring ends by itself, and its context is not lost for it.
+ *
+ * Files: ring.c life and layout, ring_loop.c the thread, ring_wait.c seqnos.
  * Threads: create, destroy, notify and the waits on the message thread; run on the ring's own.
  * Source: VK_MESA_venus_protocol ring layout as stock Mesa drives it (docs/architecture.md).
  */
