@@ -231,25 +231,9 @@ static void test_commands_across_the_wrap(void **state)
     venus_instance_version(&b);
     assert_int_equal(venus_ring_result(&ring, &b), 0);
     assert_false(venus_bench_is_lost(&bench));
-    venus_ring_finish(&ring);
-}
-
-/* A tail that goes back is out of range wherever it is; so is one a buffer too far. */
-static void test_a_tail_that_goes_back_across_the_wrap(void **state)
-{
-    struct venus_ring ring;
-
-    (void)state;
-    venus_ring_init(&ring, &bench, 16u << 20, 0);
-    venus_ring_start(&ring);
-    venus_ring_run_up_to(&ring, UINT32_MAX - 7);
-    reset();
-    venus_instance_version(&b);
-    b.bytes[4] = 0;
-    venus_ring_push(&ring, &b);
-    assert_true(venus_ring_drain(&ring));
-    assert_int_equal(ring.tail, 8);
+    /* A tail that goes back is out of range, across the wrap too. */
     venus_ring_set_word(&ring, ring.layout.tail, UINT32_MAX - 7);
+    venus_ring_notify(&ring);
     venus_bench_wait_lost(&bench);
     assert_non_null(strstr(bench.reason, "tail"));
     venus_ring_finish(&ring);
@@ -338,7 +322,6 @@ int main(void)
         TEST(test_tails_out_of_range),
         TEST(test_a_head_that_lies),
         TEST(test_commands_across_the_wrap),
-        TEST(test_a_tail_that_goes_back_across_the_wrap),
         TEST(test_its_memory_goes_when_it_has_worked),
         TEST(test_its_memory_goes_while_it_works),
     };
