@@ -95,11 +95,17 @@ void pv_venus_context_destroy(struct pv_venus_context *context)
 
 void pv_venus_context_lose(struct pv_venus_context *context, const char *reason)
 {
+    bool is_ending;
+
     if (atomic_exchange(&context->lost, true)) {
         return;
     }
-    pv_base_log_guest(context->log, "venus.context", PV_BASE_LOG_INFO, "%s: context lost: %s",
-                      context->name, reason);
+    /* At its end everything that waits gives up: that is no fault, and nobody asks any more. */
+    is_ending = atomic_load(&context->stopping);
+    if (!is_ending) {
+        pv_base_log_guest(context->log, "venus.context", PV_BASE_LOG_INFO, "%s: context lost: %s",
+                          context->name, reason);
+    }
     pthread_mutex_lock(&context->lock);
     for (size_t i = 0; i < PV_VENUS_RING_MAX; i++) {
         if (context->rings[i] != NULL) {
@@ -112,7 +118,9 @@ void pv_venus_context_lose(struct pv_venus_context *context, const char *reason)
     pthread_mutex_lock(&context->resource_lock);
     pthread_cond_broadcast(&context->resource_added);
     pthread_mutex_unlock(&context->resource_lock);
-    context->events->lost(context->events_user, reason);
+    if (!is_ending) {
+        context->events->lost(context->events_user, reason);
+    }
 }
 
 void pv_venus_context_fail(struct pv_venus_context *context, const struct pv_wire_decoder *wire,

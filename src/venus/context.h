@@ -36,7 +36,8 @@ enum pv_venus_placement {
 struct pv_venus_context_events {
     /* The fence's timeline has reached it. Any thread. */
     void (*fence_retired)(void *user, uint32_t ring_index, uint64_t fence_id);
-    /* The context is lost; reason is one sentence, borrowed. At most once. Any thread. */
+    /* The context is lost; reason is one sentence, borrowed. At most once, not while it is
+     * destroyed. Any thread. */
     void (*lost)(void *user, const char *reason);
     /*
      * A ring exists: its status word is at offset_bytes of the resource, so that somebody who

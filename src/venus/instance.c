@@ -339,12 +339,18 @@ void pv_venus_vkEnumeratePhysicalDevices(struct pv_wire_decoder *wire,
 void pv_venus_vkEnumeratePhysicalDeviceGroups(struct pv_wire_decoder *wire,
                                               struct pv_wire_vkEnumeratePhysicalDeviceGroups *args)
 {
-    struct pv_venus_instance *instance = pv_venus_decoder_of(wire)->context->instance;
+    struct pv_venus_context *context = pv_venus_decoder_of(wire)->context;
+    struct pv_venus_instance *instance = context->instance;
     const uint32_t capacity = *args->pPhysicalDeviceGroupCount;
-    uint32_t count = instance->device_count;
+    uint32_t count;
 
     /* Each device is a group of its own: memory of ours cannot span devices. */
-    args->ret = VK_SUCCESS;
+    args->ret = prepare(context, instance);
+    if (args->ret != VK_SUCCESS) {
+        *args->pPhysicalDeviceGroupCount = 0;
+        return;
+    }
+    count = instance->device_count;
     if (args->pPhysicalDeviceGroupProperties != NULL) {
         if (count > capacity) {
             count = capacity;

@@ -120,6 +120,8 @@ int pv_venus_pages_leave(struct pv_venus_pages *pages)
     if (!pages->in_window || pages->left) {
         return 0;
     }
+    /* Before the bytes change, for pv_venus_pages_are_gone. */
+    atomic_store_explicit(&pages->is_gone, true, memory_order_seq_cst);
     r = pv_os_shm_replace_private(pages->memory, pages->size_bytes);
     if (r == 0) {
         /* The range is somebody else's from now on: nothing here may name it any more. */

@@ -26,9 +26,10 @@ struct pv_venus_pages {
     int fd;                /* shared memory behind the mapping, -1 for private pages */
     uint64_t offset_bytes; /* of the mapping in fd */
     bool owns_fd;
-    bool in_window; /* fd is the window: the range is given away after leave */
-    bool can_move;  /* the driver, if any, follows when other pages come under the addresses */
-    bool left;      /* private pages have been put under it */
+    bool in_window;      /* fd is the window: the range is given away after leave */
+    bool can_move;       /* the driver, if any, follows when other pages come under the addresses */
+    bool left;           /* private pages have been put under it */
+    atomic_bool is_gone; /* they have been or are about to be: bytes read here may not be theirs */
     uint32_t resource_id; /* of the resource whose list holds it, 0 if none; resource lock */
     struct pv_venus_pages *next_of_resource;
     atomic_uint_fast64_t *account; /* gets charged_bytes back when the pages go; NULL: none */
@@ -61,6 +62,16 @@ void pv_venus_pages_unref(struct pv_venus_pages *pages);
  */
 PV_NODISCARD int pv_venus_pages_move(struct pv_venus_pages *pages, int window_fd,
                                      uint64_t offset_bytes);
+
+/*
+ * Whether bytes that were read from the pages before this call may be of the private pages that
+ * leave puts under them. Any thread.
+ */
+static inline bool pv_venus_pages_are_gone(const struct pv_venus_pages *pages)
+{
+    atomic_thread_fence(memory_order_acquire); /* after those reads */
+    return atomic_load_explicit(&pages->is_gone, memory_order_relaxed);
+}
 
 /*
  * Put private zero pages under the addresses if they show the window; they have no file from then

@@ -11,6 +11,10 @@
  * x86, so a tail may become visible a little after IDLE was set and unseen by the guest: the
  * thread looks again after 1, 4 and 20 ms before it sleeps without limit.
  *
+ * Memory that goes. A program that dies gives its ring's memory back first, whatever the thread is
+ * at: such a ring ends by itself, and its context is not lost for it.
+ *
+ * Files: ring.c life and layout, ring_loop.c the thread, ring_wait.c seqnos.
  * Threads: create, destroy, notify and the waits on the message thread; run on the ring's own.
  * Source: VK_MESA_venus_protocol ring layout as stock Mesa drives it (docs/architecture.md).
  */
@@ -56,6 +60,13 @@ void pv_venus_ring_destroy(struct pv_venus_context *context, struct pv_venus_rin
 
 /* Whether the ring's thread has to leave whatever it waits for. Any thread. */
 bool pv_venus_ring_should_stop(const struct pv_venus_ring *ring);
+
+/*
+ * Whether the ring's memory has been taken away, as happens when a guest program dies while it is
+ * busy: what was read there since is no fault of the guest. Ends the ring, not the context. On the
+ * ring's thread.
+ */
+bool pv_venus_ring_is_cut_off(struct pv_venus_ring *ring);
 
 /* Wake the thread if it sleeps. */
 void pv_venus_ring_notify(struct pv_venus_ring *ring);

@@ -8,6 +8,7 @@
 #include "venus/state.h"
 #include "venus/object.h"
 #include "venus/handlers.h"
+#include "venus/ring.h"
 #include "venus_wire/commands.h"
 #include "venus_wire/info.h"
 
@@ -83,6 +84,9 @@ bool pv_venus_stream_run(struct pv_venus_decoder *decoder, const uint8_t *bytes,
             trace(decoder, where, offset_bytes);
         }
         if (pv_base_fault_is_raised(&wire->fault)) {
+            if (decoder->ring != NULL && pv_venus_ring_is_cut_off(decoder->ring)) {
+                return false;
+            }
             pv_venus_context_fail(decoder->context, wire, where, offset_bytes);
             return false;
         }

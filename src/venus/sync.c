@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "venus/handlers.h"
+#include "venus/ring.h"
 #include "vkhost/create.h"
 
 #define WAIT_SLICE_NS UINT64_C(100000000)
@@ -62,10 +63,11 @@ void pv_venus_vkDestroyFence(struct pv_wire_decoder *wire, struct pv_wire_vkDest
 
 static bool is_stopping(struct pv_wire_decoder *wire)
 {
-    struct pv_venus_context *context = pv_venus_decoder_of(wire)->context;
+    struct pv_venus_decoder *decoder = pv_venus_decoder_of(wire);
 
-    return atomic_load_explicit(&context->stopping, memory_order_relaxed)
-           || atomic_load_explicit(&context->lost, memory_order_relaxed);
+    return atomic_load_explicit(&decoder->context->stopping, memory_order_relaxed)
+           || atomic_load_explicit(&decoder->context->lost, memory_order_relaxed)
+           || (decoder->ring != NULL && pv_venus_ring_should_stop(decoder->ring));
 }
 
 /* The next slice of a wait, and what is left of it. */

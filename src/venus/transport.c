@@ -104,7 +104,11 @@ static bool run_stream(struct pv_venus_decoder *decoder,
     }
     if (copy != NULL) {
         memcpy(copy, (const uint8_t *)pages->memory + stream->offset, stream->size);
-        good = pv_venus_stream_run(decoder, copy, stream->size, NULL, "stream");
+        if (pv_venus_pages_are_gone(pages)) {
+            pv_base_fault_raise_detail(&wire->fault, PV_BASE_FAULT_RESOURCE, stream->resourceId);
+        } else {
+            good = pv_venus_stream_run(decoder, copy, stream->size, NULL, "stream");
+        }
     }
     pv_venus_pages_unref(pages);
     return good;

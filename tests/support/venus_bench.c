@@ -180,7 +180,7 @@ uint32_t venus_bench_attach(struct venus_bench *bench, size_t size_bytes, bool i
 
 /* ---- rings ---- */
 
-void venus_ring_prepare(struct venus_ring *ring, struct venus_bench *bench, size_t buffer_bytes)
+static void prepare(struct venus_ring *ring, struct venus_bench *bench, size_t buffer_bytes)
 {
     const size_t ring_bytes = 192 + buffer_bytes + 64;
 
@@ -190,7 +190,6 @@ void venus_ring_prepare(struct venus_ring *ring, struct venus_bench *bench, size
     ring->memory_bytes = (size_t)(ring->reply_offset + ring->reply_bytes);
     ring->id = bench->next_ring_id++;
     ring->layout = (struct venus_layout){
-        .resource_id = venus_bench_attach(bench, ring->memory_bytes, true, &ring->memory, NULL),
         .size = ring_bytes,
         .idle_ns = 1000000,
         .tail = 64,
@@ -200,6 +199,27 @@ void venus_ring_prepare(struct venus_ring *ring, struct venus_bench *bench, size
         .extra = 192 + buffer_bytes,
         .extra_size = 4,
     };
+}
+
+void venus_ring_prepare(struct venus_ring *ring, struct venus_bench *bench, size_t buffer_bytes)
+{
+    prepare(ring, bench, buffer_bytes);
+    ring->layout.resource_id =
+        venus_bench_attach(bench, ring->memory_bytes, true, &ring->memory, NULL);
+}
+
+void venus_ring_prepare_in_window(struct venus_ring *ring, struct venus_bench *bench,
+                                  size_t buffer_bytes, uint64_t offset_bytes)
+{
+    void *memory;
+
+    prepare(ring, bench, buffer_bytes);
+    ring->layout.resource_id = bench->next_resource_id++;
+    assert_int_equal(pv_venus_context_attach(bench->context, ring->layout.resource_id, -1,
+                                             offset_bytes, ring->memory_bytes, true, true),
+                     0);
+    assert_int_equal(pv_os_shm_map(bench->window_fd, offset_bytes, ring->memory_bytes, &memory), 0);
+    ring->memory = memory;
 }
 
 void venus_ring_init(struct venus_ring *ring, struct venus_bench *bench, size_t buffer_bytes,
@@ -256,17 +276,27 @@ void venus_ring_write(struct venus_ring *ring, const struct venus_bytes *bytes)
     venus_ring_set_word(ring, ring->layout.tail, ring->tail);
 }
 
+void venus_ring_notify(struct venus_ring *ring)
+{
+    struct venus_bytes *notify = calloc(1, sizeof(*notify));
+
+    assert_non_null(notify);
+    venus_notify_ring(notify, ring->id);
+    venus_bench_submit(ring->bench, notify);
+    free(notify);
+}
+
+static void notify_if_idle(struct venus_ring *ring)
+{
+    if ((venus_ring_status(ring) & VENUS_IDLE) != 0) {
+        venus_ring_notify(ring);
+    }
+}
+
 void venus_ring_push(struct venus_ring *ring, const struct venus_bytes *bytes)
 {
     venus_ring_write(ring, bytes);
-    if ((venus_ring_status(ring) & VENUS_IDLE) != 0) {
-        struct venus_bytes *notify = calloc(1, sizeof(*notify));
-
-        assert_non_null(notify);
-        venus_notify_ring(notify, ring->id);
-        venus_bench_submit(ring->bench, notify);
-        free(notify);
-    }
+    notify_if_idle(ring);
 }
 
 static uint64_t deadline_ns(void)
@@ -286,6 +316,45 @@ bool venus_ring_drain(struct venus_ring *ring)
         pv_os_clock_sleep_ns(POLL_NS);
     }
     return true;
+}
+
+/* Bytes anywhere in the free-running count of positions. */
+static void put(struct venus_ring *ring, uint32_t position, const struct venus_bytes *bytes)
+{
+    const uint32_t mask = (uint32_t)ring->layout.buffer_size - 1;
+
+    for (uint32_t i = 0; i < bytes->size_bytes; i++) {
+        ring->memory[ring->layout.buffer + ((position + i) & mask)] = bytes->bytes[i];
+    }
+}
+
+void venus_ring_run_up_to(struct venus_ring *ring, uint32_t position)
+{
+    const uint32_t buffer_bytes = (uint32_t)ring->layout.buffer_size;
+    struct venus_bytes *bytes = &ring->bench->stream;
+    uint64_t id = VENUS_FIRST_CACHE;
+
+    while (ring->tail != position) {
+        const uint32_t left_bytes = position - ring->tail;
+        const uint32_t size_bytes = left_bytes < buffer_bytes ? left_bytes : buffer_bytes;
+        const uint32_t data_bytes = size_bytes - 80;
+
+        bytes->size_bytes = 0;
+        venus_command(bytes, PV_WIRE_COMMAND_vkCreatePipelineCache, false);
+        venus_u64(bytes, VENUS_DEVICE);
+        venus_info(bytes, VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO);
+        venus_u32(bytes, 0);
+        venus_u64(bytes, data_bytes);
+        venus_u64(bytes, data_bytes);
+        put(ring, ring->tail, bytes);
+        bytes->size_bytes = 0;
+        venus_created(bytes, id++);
+        put(ring, ring->tail + 56 + data_bytes, bytes);
+        ring->tail += size_bytes;
+        venus_ring_set_word(ring, ring->layout.tail, ring->tail);
+        notify_if_idle(ring);
+        assert_true(venus_ring_drain(ring));
+    }
 }
 
 void venus_ring_wait_status(struct venus_ring *ring, uint32_t bits)

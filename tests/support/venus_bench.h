@@ -93,6 +93,10 @@ void venus_ring_init(struct venus_ring *ring, struct venus_bench *bench, size_t 
 /* The same without creating it; the layout may be changed before venus_create_ring. */
 void venus_ring_prepare(struct venus_ring *ring, struct venus_bench *bench, size_t buffer_bytes);
 
+/* The same in the window, at a page's start; bench is one with a window. */
+void venus_ring_prepare_in_window(struct venus_ring *ring, struct venus_bench *bench,
+                                  size_t buffer_bytes, uint64_t offset_bytes);
+
 /* Destroy the ring, if the context still lives, and unmap its memory. */
 void venus_ring_finish(struct venus_ring *ring);
 
@@ -103,11 +107,21 @@ uint32_t venus_ring_status(const struct venus_ring *ring);
 /* Put bytes into the buffer and move the tail; no notification. */
 void venus_ring_write(struct venus_ring *ring, const struct venus_bytes *bytes);
 
-/* The same, and notify as a guest does. */
+void venus_ring_notify(struct venus_ring *ring);
+
+/* Write, and notify as a guest does. */
 void venus_ring_push(struct venus_ring *ring, const struct venus_bytes *bytes);
 
 /* Wait until head has reached the tail. Returns false when the ring is FATAL. */
 bool venus_ring_drain(struct venus_ring *ring);
+
+/*
+ * Bring a started ring's tail to a position (80 bytes or more ahead), by few commands as long as
+ * its buffer: with 16 MiB, 2^32 is half a second away. Leaves pipeline caches from
+ * VENUS_FIRST_CACHE on.
+ */
+#define VENUS_FIRST_CACHE UINT64_C(0x100000)
+void venus_ring_run_up_to(struct venus_ring *ring, uint32_t position);
 
 /* Wait until status has one of these bits. */
 void venus_ring_wait_status(struct venus_ring *ring, uint32_t bits);
