@@ -25,7 +25,7 @@
 #include "os/clock.h"
 #include "os/process.h"
 
-#define RUN_TIMEOUT_MS   600000
+#define RUN_TIMEOUT_MS   180000
 #define PEER_TIMEOUT_MS  10000
 #define GUEST_TIMEOUT_MS 240000
 #define IDLE_SETTLE_S    4
@@ -244,8 +244,9 @@ static int try_guest(void *context)
 
 static int start_peer(struct bench *bench)
 {
-    const char *const command[] = {bench->options->peer, "--venus",     "--multi-clients",
-                                   "--socket-path",      bench->socket, NULL};
+    const char *const command[] = {
+        bench->options->peer, "--venus",     "--no-virgl", "--multi-clients",
+        "--socket-path",      bench->socket, NULL};
     const struct pv_os_process_options options = {.arguments = command};
     const char *icd = pv_cli_venus_icd_find(bench->options->client_icd);
     char(*variables)[TEXT_BYTES] = bench->client_variables;

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* pv-bench: what waiting costs. Submissions and their fences, states that are asked for. */
 #include "bench_measure.h"
+
+#include <stdlib.h>
+#include <time.h>
+
 #include "common/commands.h"
 #include "common/report.h"
+
+#define PAUSE_NS 400000
+#define PAUSES   101u
 
 struct submit {
     struct pv_prog_gpu *gpu;
@@ -138,7 +145,35 @@ static void ask_support(void *context, uint32_t count)
     }
 }
 
+static int compare(const void *left, const void *right)
+{
+    const uint64_t a = *(const uint64_t *)left;
+    const uint64_t b = *(const uint64_t *)right;
+
+    return a < b ? -1 : a > b;
+}
+
+/* The same call after a pause, as in a program that draws a frame now and then: whoever serves it
+ * has stopped polling meanwhile, and has to notice. */
+static void ask_late(const struct pv_prog_bench *bench)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    uint64_t took_ns[PAUSES];
+
+    for (uint32_t i = 0; i < PAUSES; i++) {
+        uint64_t start_ns;
+
+        (void)nanosleep(&pause, NULL);
+        start_ns = pv_prog_bench_now_ns();
+        ask_support(bench->gpu, 1);
+        took_ns[i] = pv_prog_bench_now_ns() - start_ns;
+    }
+    qsort(took_ns, PAUSES, sizeof(took_ns[0]), compare);
+    pv_prog_bench_say("round-trip-late", "call", took_ns[PAUSES / 2]);
+}
+
 void pv_prog_bench_round_trip(struct pv_prog_bench *bench)
 {
     pv_prog_bench_measure(bench, "round-trip", "call", 1, 0, ask_support, bench->gpu);
+    ask_late(bench);
 }

@@ -15,6 +15,7 @@ struct pv_base_arena_block {
 static void arena_use(struct pv_base_arena *arena, struct pv_base_arena_block *block)
 {
     arena->cursor = block->payload;
+    arena->fresh = block->payload;
     arena->end = block->payload + block->size_bytes;
 }
 
@@ -29,7 +30,7 @@ void pv_base_arena_finish(struct pv_base_arena *arena)
     *arena = (struct pv_base_arena){0};
 }
 
-void pv_base_arena_reset(struct pv_base_arena *arena)
+void pv_base_arena_reset_used(struct pv_base_arena *arena)
 {
     /* The newest block is the largest, so it is the one worth keeping. */
     if (arena->blocks == NULL) {

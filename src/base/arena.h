@@ -27,6 +27,7 @@ struct pv_base_arena_block;
 struct pv_base_arena {
     uint8_t *cursor; /* next free byte of the current block */
     uint8_t *end;
+    uint8_t *fresh; /* where cursor stands as long as nothing has been allocated */
     struct pv_base_arena_block *blocks; /* newest first */
     size_t total_bytes;
 };
@@ -34,8 +35,19 @@ struct pv_base_arena {
 /* An all-zero arena is ready for use. */
 void pv_base_arena_finish(struct pv_base_arena *arena);
 
-/* Forget all that was allocated; pointers into the arena are dead after this. */
-void pv_base_arena_reset(struct pv_base_arena *arena);
+/* The reset of an arena from which something has been allocated; see pv_base_arena_reset. */
+void pv_base_arena_reset_used(struct pv_base_arena *arena);
+
+/*
+ * Forget all that was allocated; pointers into the arena are dead after this. Follows every
+ * command, most of which allocate nothing.
+ */
+static inline void pv_base_arena_reset(struct pv_base_arena *arena)
+{
+    if (arena->cursor != arena->fresh) {
+        pv_base_arena_reset_used(arena);
+    }
+}
 
 /* The slow path of pv_base_arena_alloc; same contract. */
 void *pv_base_arena_alloc_slow(struct pv_base_arena *arena, size_t size_bytes);
