@@ -53,7 +53,10 @@ def test_killed_workers(vm, times, figures):
             workers = [pid for pid in vm.workers() if pid not in killed]
             if workers:
                 victim = chance.choice(workers)
-                os.kill(victim, signal.SIGKILL)
+                try:
+                    os.kill(victim, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue  # it has ended meanwhile
                 killed.add(victim)
             agent.receive(0.01)
             assert vm.is_alive() and not any(loop.is_done for loop in loops)
