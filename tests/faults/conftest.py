@@ -16,7 +16,8 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 BUILD = pathlib.Path(os.environ.get("PV_BUILD", ROOT / "build" / "clang-san"))
 REPORT = struct.Struct("<QQQ40s")  # struct inject_report of support/inject.h
 
-# The Nth calls that are tried of each class, spread over all; PV_FAULTS_ALL=1 tries every one.
+# The Nth calls that are tried of each class, spread over all; PV_FAULTS_ALL=1 tries every one,
+# PV_FAULTS=class:N that one.
 SAMPLE = 2
 
 
@@ -61,9 +62,12 @@ def every_fault(tmp_path):
 
         calls, _, _ = once(1 << 60)
         assert calls > 0 and not failures, failures
+        wanted = os.environ.get("PV_FAULTS", "")
         step = 1 if os.environ.get("PV_FAULTS_ALL") else max(1, calls // SAMPLE)
         # Not always the first ones: where a sample begins comes from how many there are.
         tried = range(1 if step == 1 else 1 + calls % step, calls + 1, step)
+        if wanted:
+            tried = [int(wanted.split(":")[1])] if wanted.startswith(kind + ":") else []
         for at in tried:
             once(at)
         print(f"{program} {kind}: {calls} calls, {len(tried)} of them failed once each")
