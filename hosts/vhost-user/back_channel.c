@@ -240,8 +240,8 @@ static void on_socket(void *user, uint32_t events)
             pv_os_socket_receive(channel->fd, (uint8_t *)&channel->reply + channel->reply_bytes,
                                  sizeof(channel->reply) - channel->reply_bytes, NULL, 0, &fd_count);
 
-        if (received == -EAGAIN || received == -EWOULDBLOCK) {
-            return;
+        if (received == -EAGAIN || received == -ENOMEM || received == -ENOBUFS) {
+            return; /* without memory the kernel keeps the bytes, and the socket stays readable */
         }
         if (received <= 0) {
             close_channel(channel, "the front end closed it");

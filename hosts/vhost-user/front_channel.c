@@ -77,7 +77,9 @@ pv_vhost_user_front_channel_receive(struct pv_vhost_user_front_channel *channel,
         received = pv_os_socket_receive(
             channel->fd, target, missing_bytes(channel), message->fds + message->fd_count,
             PV_VHOST_USER_MEM_REGION_MAX - message->fd_count, &fd_count);
-        if (received == -EAGAIN || received == -EWOULDBLOCK) {
+        if (received == -EAGAIN || received == -ENOMEM || received == -ENOBUFS) {
+            /* Without memory the kernel keeps the bytes, and the socket stays readable: the VM need
+             * not end for that. */
             return PV_VHOST_USER_RECEIVE_AGAIN;
         }
         if (received == -EMSGSIZE) {

@@ -5,6 +5,7 @@
  */
 #include "vhost-user/vring.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "os/event.h"
@@ -30,9 +31,35 @@ static void on_kick(void *user, uint32_t events)
     process(vring);
 }
 
+/* How long until a doorbell is tried again that the kernel had no memory to watch. */
+#define KICK_RETRY_NS UINT64_C(100000000)
+
+static void watch_kick(struct pv_vhost_user_vring *vring)
+{
+    const int r = pv_os_loop_add(vring->loop, vring->kick_fd, PV_OS_LOOP_READ, on_kick, vring,
+                                 &vring->kick_source);
+
+    vring->must_watch_kick = r == -ENOMEM || r == -ENOSPC;
+    if (r < 0) {
+        vring->kick_source = NULL;
+        pv_base_log_guest(vring->log, "vhost-user.vring", PV_BASE_LOG_WARN,
+                          "queue %u: the doorbell that the front end gave cannot be watched%s",
+                          vring->index, vring->must_watch_kick ? " yet" : "");
+    }
+}
+
+/* More elements wait, or a doorbell must be watched that may have rung meanwhile. */
 static void on_turn(void *user)
 {
-    process(user);
+    struct pv_vhost_user_vring *vring = user;
+
+    if (vring->must_watch_kick) {
+        watch_kick(vring);
+    }
+    process(vring);
+    if (vring->must_watch_kick) {
+        pv_os_timer_set(vring->turn_timer, KICK_RETRY_NS);
+    }
 }
 
 static void on_element(void *user, uint32_t queue_index, struct pv_virtio_element *element)
@@ -115,22 +142,11 @@ static void replace_fd(int *fd, int new_fd)
     }
 }
 
-static void watch_kick(struct pv_vhost_user_vring *vring)
-{
-    if (pv_os_loop_add(vring->loop, vring->kick_fd, PV_OS_LOOP_READ, on_kick, vring,
-                       &vring->kick_source)
-        < 0) {
-        vring->kick_source = NULL;
-        pv_base_log_warn(vring->log, "vhost-user.vring",
-                         "queue %u: the doorbell that the front end gave cannot be watched",
-                         vring->index);
-    }
-}
-
 void pv_vhost_user_vring_set_kick(struct pv_vhost_user_vring *vring, int fd)
 {
     pv_os_source_remove(vring->kick_source);
     vring->kick_source = NULL;
+    vring->must_watch_kick = false;
     replace_fd(&vring->kick_fd, fd);
     if (vring->is_running && vring->kick_fd >= 0) {
         watch_kick(vring);
@@ -180,6 +196,7 @@ void pv_vhost_user_vring_stop(struct pv_vhost_user_vring *vring)
 {
     pv_os_source_remove(vring->kick_source);
     vring->kick_source = NULL;
+    vring->must_watch_kick = false;
     if (vring->turn_timer != NULL) {
         pv_os_timer_clear(vring->turn_timer);
     }

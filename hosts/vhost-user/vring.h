@@ -41,6 +41,7 @@ struct pv_vhost_user_vring {
     struct pv_virtio_queue *queue;
     bool is_running;
     struct pv_os_source *kick_source; /* only while running */
+    bool must_watch_kick;             /* there was no memory to; tried again until there is */
     struct pv_os_timer *turn_timer;   /* the queue had more than one turn's worth */
 };
 

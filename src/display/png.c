@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "gpu/sink.h"
+#include "os/fd.h"
 #include "os/random.h"
 
 #define PIXEL_BYTES  4u
@@ -161,7 +162,13 @@ int pv_display_png_write(const char *path, const struct pv_display_screen *scree
     if (r < 0) {
         return r;
     }
-    r = open_temporary(path, &temporary, &file);
+    if (pv_os_path_is_special(path)) {
+        /* Nothing to be replaced by a file, whoever may. */
+        file = fopen(path, "wb");
+        r = file == NULL ? -errno : 0;
+    } else {
+        r = open_temporary(path, &temporary, &file);
+    }
     if (r < 0) {
         free(colours);
         return r;
@@ -170,10 +177,10 @@ int pv_display_png_write(const char *path, const struct pv_display_screen *scree
     if (fclose(file) != 0 && r == 0) {
         r = -errno;
     }
-    if (r == 0 && rename(temporary, path) < 0) {
+    if (r == 0 && temporary != NULL && rename(temporary, path) < 0) {
         r = -errno;
     }
-    if (r < 0) {
+    if (r < 0 && temporary != NULL) {
         (void)remove(temporary);
     }
     free(temporary);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int pv_os_fd_duplicate(int fd)
@@ -45,4 +46,11 @@ void pv_os_fd_limit_raise(uint64_t wanted)
         limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : (rlim_t)wanted;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
+}
+
+bool pv_os_path_is_special(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
 }

@@ -5,6 +5,7 @@
 #ifndef PV_OS_FD_H
 #define PV_OS_FD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -28,5 +29,8 @@ ssize_t pv_os_fd_write_start(int fd, const void *bytes, size_t size_bytes);
 
 /* Let this process and those that it starts open at least `wanted` files, or as many as it may. */
 void pv_os_fd_limit_raise(uint64_t wanted);
+
+/* Whether there is something at path, behind links, that is no regular file: a device, a pipe. */
+bool pv_os_path_is_special(const char *path);
 
 #endif

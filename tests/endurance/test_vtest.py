@@ -56,10 +56,10 @@ def test_programs_in_a_row(times, figures):
 
 
 def test_programs_at_once(times, figures):
-    """The warm-up is as wide: what the server keeps for so many clients is there before."""
-    width = times(16, 64)
-    check_clients(figures, "--warm-up", str(width), "--total", str(times(32, 256)),
-                  "--at-once", str(width))
+    """The warm-up is as wide and as long: what the server keeps for so many clients is there
+    before. (They are together by chance, more or less of them.)"""
+    width, total = times(16, 64), str(times(32, 512))
+    check_clients(figures, "--warm-up", total, "--total", total, "--at-once", str(width))
 
 
 class Server:
@@ -133,8 +133,11 @@ def kill_workers(server, kills, width, chance):
         workers = server.workers()
         seen.update(workers)
         if workers:
-            os.kill(chance.choice(workers), signal.SIGKILL)
-            killed += 1
+            try:
+                os.kill(chance.choice(workers), signal.SIGKILL)
+                killed += 1
+            except ProcessLookupError:
+                pass  # it has ended meanwhile
         server.collect()
     wait_until(lambda: server.collect() or not server.clients, 120, "the end of the programs")
     server.run(len(MIX))
