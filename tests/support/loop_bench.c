@@ -12,9 +12,9 @@
 #include <sys/socket.h>
 #include <cmocka.h>
 
-#define SETTLE_TURNS 8u
+#define SETTLE_TURNS 20u
 #define LOOK_NS      UINT64_C(500000)
-#define LOOKS        20000u
+#define LOOKS        60000u
 
 struct watch {
     struct pv_os_loop *loop;

@@ -19,7 +19,7 @@ void stream_pair(int *ret_a, int *ret_b);
 /* Serve what is ready, and what becomes ready by that. */
 void loop_settle(struct pv_os_loop *loop);
 
-/* Serve until the condition holds; fails the test after ten seconds. */
+/* Serve until the condition holds; fails the test after half a minute. */
 void loop_until(struct pv_os_loop *loop, bool (*holds)(void *user), void *user);
 
 #endif

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "os/clock.h"
-#include "support/turns.h"
+#include "support/loop_bench.h"
 #include "support/vm_bench.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -118,15 +118,15 @@ static void start(struct bench *bench, const char *how)
 static void start_to_ready(struct bench *bench, const char *how)
 {
     start(bench, how);
-    assert_true(pv_test_turns_until(bench->loop, is_ready, bench));
+    loop_until(bench->loop, is_ready, bench);
     assert_int_equal(bench->ready_count, 1);
     assert_false(is_gone(bench->qemu_pid));
 }
 
 static void expect_stopped(struct bench *bench, enum pv_vm_machine_end end)
 {
-    assert_true(pv_test_turns_until(bench->loop, has_stopped, bench));
-    pv_test_turns(bench->loop);
+    loop_until(bench->loop, has_stopped, bench);
+    loop_settle(bench->loop);
     assert_int_equal(bench->stopped_count, 1);
     assert_int_equal(bench->end, end);
     assert_int_equal(pv_vm_machine_qemu_pid(bench->machine), 0);
@@ -155,7 +155,7 @@ static void test_with_a_device(void **state)
     assert_true(bench->device_pid > 0);
     assert_int_equal(pv_vm_machine_qemu_pid(bench->machine), 0); /* the device comes first */
     assert_null(pv_vm_machine_get_relay(bench->machine));
-    assert_true(pv_test_turns_until(bench->loop, is_ready, bench));
+    loop_until(bench->loop, is_ready, bench);
     pv_vm_machine_stop(bench->machine);
     expect_stopped(bench, PV_VM_MACHINE_STOPPED);
 }
@@ -220,7 +220,7 @@ static void test_qemu_that_hangs_up_and_stays(void **state)
 
     bench->options.boot_timeout_ms = 300;
     start(bench, "hangs up");
-    pv_test_turns(bench->loop);
+    loop_settle(bench->loop);
     bench->qemu_pid = pv_vm_machine_qemu_pid(bench->machine);
     /* No need to sit the polite steps out. */
     pv_vm_machine_stop(bench->machine);
@@ -237,7 +237,7 @@ static void test_a_second_stop_is_not_polite(void **state)
     bench->options.device_arguments = bench->vm.device;
     start_to_ready(bench, "stubborn");
     pv_vm_machine_stop(bench->machine);
-    pv_test_turns(bench->loop);
+    loop_settle(bench->loop);
     assert_int_equal(bench->stopped_count, 0);
     pv_vm_machine_stop(bench->machine); /* ends QEMU; the device then has its time */
     expect_stopped(bench, PV_VM_MACHINE_STOPPED);

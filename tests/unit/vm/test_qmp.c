@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "support/turns.h"
+#include "support/loop_bench.h"
 #include "vm/qmp.h"
 
 #define LINE_MAX_BYTES ((size_t)64 << 10)
@@ -79,9 +79,9 @@ static void say_bytes(struct bench *bench, const char *bytes, size_t count)
             bytes += sent;
             count -= (size_t)sent;
         }
-        pv_test_turns(bench->loop);
+        loop_settle(bench->loop);
     }
-    pv_test_turns(bench->loop);
+    loop_settle(bench->loop);
 }
 
 static void say(struct bench *bench, const char *text)
@@ -224,10 +224,10 @@ static void test_greetings_without_end(void **state)
     for (int i = 0; i < 3000; i++) {
         assert_int_equal(send(bench->qemu_fd, "{\"QMP\": 1}\n", 11, 0), 11);
         if (i % 100 == 0) {
-            pv_test_turns(bench->loop);
+            loop_settle(bench->loop);
         }
     }
-    pv_test_turns(bench->loop);
+    loop_settle(bench->loop);
     say(bench, "{\"event\": \"NEXT\"}\n");
     assert_int_equal(bench->event_count, 1);
 }
@@ -239,10 +239,10 @@ static void test_qemu_hangs_up(void **state)
     say(bench, "{\"event\": \"HAL");
     close(bench->qemu_fd);
     bench->qemu_fd = -1;
-    pv_test_turns(bench->loop);
+    loop_settle(bench->loop);
     assert_int_equal(bench->event_count, 0);
     pv_vm_qmp_send(bench->qmp, "quit"); /* nobody there, nothing happens */
-    pv_test_turns(bench->loop);
+    loop_settle(bench->loop);
 }
 
 static void test_a_command_that_is_too_long(void **state)

@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "os/loop.h"
+#include "support/loop_bench.h"
 #include "vm/agent_wire.h"
 #include "vm/relay.h"
 #include "vm/session.h"
@@ -33,8 +34,6 @@ struct end {
 
 struct bench {
     struct pv_os_loop *loop;
-    struct pv_os_timer *timer;
-    int turns_left;
     struct pv_base_log log;
     int log_lines;
     struct pv_vm_relay *relay;
@@ -45,25 +44,6 @@ struct bench {
     int lost_count;
     int hang_up_count;
 };
-
-static void on_turn(void *user)
-{
-    struct bench *bench = user;
-
-    if (--bench->turns_left > 0) {
-        pv_os_timer_set(bench->timer, 0);
-    } else {
-        pv_os_loop_stop(bench->loop);
-    }
-}
-
-/* Let the loop handle what is there, and what follows from it. */
-static void spin(struct bench *bench)
-{
-    bench->turns_left = 20;
-    pv_os_timer_set(bench->timer, 0);
-    assert_int_equal(pv_os_loop_run(bench->loop), 0);
-}
 
 static void on_ready(void *user)
 {
@@ -91,9 +71,9 @@ static void flush(struct bench *bench, struct end *end)
 {
     while (pv_vm_agent_queue_left_bytes(&end->queue) > 0) {
         assert_int_equal(pv_vm_agent_queue_flush(&end->queue, end->fd), 0);
-        spin(bench);
+        loop_settle(bench->loop);
     }
-    spin(bench);
+    loop_settle(bench->loop);
 }
 
 static void say(struct bench *bench, struct end *end, uint16_t kind, uint32_t id,
@@ -133,7 +113,7 @@ static int hear(struct bench *bench, struct end *end, struct pv_vm_agent_frame *
 {
     int r;
 
-    spin(bench);
+    loop_settle(bench->loop);
     r = pv_vm_agent_reader_next(&end->reader, ret_frame);
     if (r == 0) {
         r = pv_vm_agent_reader_fill(&end->reader, end->fd);
@@ -208,7 +188,6 @@ static int set_up(void **state)
 
     assert_non_null(bench);
     assert_int_equal(pv_os_loop_create(&bench->loop), 0);
-    assert_int_equal(pv_os_timer_create(bench->loop, on_turn, bench, &bench->timer), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
     bench->guest.fd = fds[0];
     bench->port_fd = fds[1];
@@ -231,7 +210,6 @@ static int tear_down(void **state)
     struct bench *bench = *state;
 
     pv_vm_relay_destroy(bench->relay);
-    pv_os_timer_destroy(bench->timer);
     pv_os_loop_destroy(bench->loop);
     end_finish(&bench->guest);
     for (int i = 0; i < CLIENTS; i++) {
@@ -463,7 +441,7 @@ static void test_what_waits_for_the_agent_has_a_cap(void **state)
             pv_vm_agent_queue_frame(queue, PV_VM_AGENT_RESIZE, 1, payload, sizeof(payload)), 0);
         while (r == 0 && pv_vm_agent_queue_left_bytes(queue) > 0) {
             r = pv_vm_agent_queue_flush(queue, bench->clients[0].fd);
-            spin(bench);
+            loop_settle(bench->loop);
         }
     }
     assert_int_equal(r, -EPIPE);
@@ -606,7 +584,7 @@ static void test_more_clients_than_there_is_room_for(void **state)
     for (int i = CLIENTS; i <= PV_VM_RELAY_CLIENT_MAX; i++) {
         close(fds[i]);
     }
-    spin(bench);
+    loop_settle(bench->loop);
 }
 
 /* --- a session behind the relay ------------------------------------------------------------- */
@@ -667,7 +645,7 @@ static void test_a_session_carries_input_and_output(void **state)
     pv_vm_session_signal(session, 15);
     expect(bench, &bench->guest, PV_VM_AGENT_SIGNAL, 1);
     say_exit(bench, 1, PV_VM_AGENT_EXIT_SIGNAL, 15);
-    spin(bench);
+    loop_settle(bench->loop);
     assert_int_equal(end.count, 1);
     assert_int_equal(pv_vm_session_exit_status(end.how, end.value), 128 + 15);
     pv_vm_session_destroy(session);
@@ -710,7 +688,7 @@ static void test_a_command_whose_output_nobody_reads_is_told(void **state)
     say(bench, &bench->guest, PV_VM_AGENT_STDOUT, 1, "more", 4); /* it does not care */
     expect(bench, &bench->guest, PV_VM_AGENT_CREDIT, 1);
     say_exit(bench, 1, PV_VM_AGENT_EXIT_CODE, 4);
-    spin(bench);
+    loop_settle(bench->loop);
     assert_int_equal(end.count, 1);
     assert_int_equal(pv_vm_session_exit_status(end.how, end.value), 4);
     pv_vm_session_destroy(session);

@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "support/turns.h"
+#include "support/loop_bench.h"
 #include "vm/session.h"
 
 #define COMMAND_ID 1
@@ -109,9 +109,9 @@ static void flush(struct bench *bench)
 {
     while (pv_vm_agent_queue_left_bytes(&bench->queue) > 0) {
         assert_int_equal(pv_vm_agent_queue_flush(&bench->queue, bench->relay_fd), 0);
-        pv_test_turns(bench->loop);
+        loop_settle(bench->loop);
     }
-    pv_test_turns(bench->loop);
+    loop_settle(bench->loop);
 }
 
 static void say(struct bench *bench, uint16_t kind, const void *payload, size_t payload_bytes)
@@ -139,7 +139,7 @@ static int hear(struct bench *bench, struct pv_vm_agent_frame *ret_frame)
 {
     int r;
 
-    pv_test_turns(bench->loop);
+    loop_settle(bench->loop);
     r = pv_vm_agent_reader_next(&bench->reader, ret_frame);
     if (r == 0) {
         (void)!pv_vm_agent_reader_fill(&bench->reader, bench->relay_fd);
@@ -208,7 +208,7 @@ static void check_refused(struct bench *bench, int expected)
     assert_int_equal(pv_vm_session_create(&bench->options, &bench->session), expected);
     assert_null(bench->session);
     assert_int_equal(read(bench->relay_fd, &byte, 1), 0);
-    pv_test_turns(bench->loop);
+    loop_settle(bench->loop);
     assert_int_equal(bench->end_count, 0);
 }
 
@@ -334,7 +334,7 @@ static void test_a_slow_reader(void **state)
     say_exit(bench, PV_VM_AGENT_EXIT_CODE, 5);
     assert_int_equal(bench->end_count, 0);
     assert_int_equal(read(bench->output[0], chunk, sizeof(chunk)), PIPE_BYTES);
-    pv_test_turns(bench->loop);
+    loop_settle(bench->loop);
     assert_int_equal(bench->end_count, 1);
     assert_int_equal(bench->how, PV_VM_AGENT_EXIT_CODE);
     assert_int_equal(bench->value, 5);
@@ -361,7 +361,7 @@ static void test_nothing_counts_after_the_end(void **state)
     assert_int_equal(bench->value, 9);
     assert_true(read(bench->output[0], &byte, 1) < 0);
     pv_vm_session_signal(bench->session, SIGTERM); /* nobody there; nothing happens */
-    pv_test_turns(bench->loop);
+    loop_settle(bench->loop);
 }
 
 static void test_the_relay_goes(void **state)
@@ -371,7 +371,7 @@ static void test_the_relay_goes(void **state)
     begin(bench);
     close(bench->relay_fd);
     bench->relay_fd = -1;
-    pv_test_turns(bench->loop);
+    loop_settle(bench->loop);
     assert_int_equal(bench->end_count, 1);
     assert_int_equal(bench->how, PV_VM_AGENT_EXIT_LOST);
 }
@@ -382,7 +382,7 @@ static void test_what_is_no_frame(void **state)
 
     begin(bench);
     assert_int_equal(send(bench->relay_fd, "\xff\xff\xff\xff????????", 12, 0), 12);
-    pv_test_turns(bench->loop);
+    loop_settle(bench->loop);
     assert_int_equal(bench->end_count, 1);
     assert_int_equal(bench->how, PV_VM_AGENT_EXIT_LOST);
 }
