@@ -9,18 +9,13 @@
 #include <string.h>
 
 #include "base/compiler.h"
-#include "support/fake_driver.h"
+#include "support/fake_driver_inside.h"
 #include "support/fake_vulkan.h"
 #include "support/profile.h"
 #include "vkhost/facts.h"
 
 /* Function tables ask for some 600 names, three times per input, by pointers that stay the same. */
 #define CACHE_SLOTS 4096u
-
-#define HANDLE(type, object)  ((type)(uintptr_t)(object))
-#define OBJECT(handle)        ((void *)(uintptr_t)(handle))
-#define IMAGE_BYTES           65536u
-#define IMAGE_ALIGNMENT_BYTES 64u
 
 void pv_test_profile_load(const char *name, struct pv_vkhost_facts *ret_facts)
 {
@@ -111,163 +106,18 @@ void fuzz_driver_check(void)
     FUZZ_CHECK(fake_driver_finish() == 0);
 }
 
-/* ---- what creates and destroys ---- */
+/* ---- what the fake driver does not make ---- */
 
-#define PLAIN(Name, Type)                                                                          \
-    static VkResult VKAPI_CALL create_##Name(VkDevice device, const void *info,                    \
-                                             const VkAllocationCallbacks *allocator,               \
-                                             Vk##Name *ret_object)                                 \
-    {                                                                                              \
-        (void)info;                                                                                \
-        (void)allocator;                                                                           \
-        *ret_object =                                                                              \
-            HANDLE(Vk##Name, fake_driver_object_make(VK_OBJECT_TYPE_##Type, device, NULL));        \
-        return VK_SUCCESS;                                                                         \
-    }                                                                                              \
-                                                                                                   \
-    static void VKAPI_CALL destroy_##Name(VkDevice device, Vk##Name object,                        \
-                                          const VkAllocationCallbacks *allocator)                  \
-    {                                                                                              \
-        (void)allocator;                                                                           \
-        fake_driver_object_end(VK_OBJECT_TYPE_##Type, device, OBJECT(object));                     \
-    }
-
-PLAIN(BufferView, BUFFER_VIEW)
-PLAIN(DescriptorPool, DESCRIPTOR_POOL)
-PLAIN(DescriptorSetLayout, DESCRIPTOR_SET_LAYOUT)
-PLAIN(DescriptorUpdateTemplate, DESCRIPTOR_UPDATE_TEMPLATE)
-PLAIN(Event, EVENT)
-PLAIN(Framebuffer, FRAMEBUFFER)
-PLAIN(Image, IMAGE)
-PLAIN(ImageView, IMAGE_VIEW)
-PLAIN(PipelineLayout, PIPELINE_LAYOUT)
-PLAIN(QueryPool, QUERY_POOL)
-PLAIN(RenderPass, RENDER_PASS)
-PLAIN(Sampler, SAMPLER)
-PLAIN(SamplerYcbcrConversion, SAMPLER_YCBCR_CONVERSION)
-PLAIN(ShaderModule, SHADER_MODULE)
-PLAIN(Pipeline, PIPELINE)
-
-/* Graphics and compute pipelines: infos are not looked at. */
-static VkResult VKAPI_CALL create_pipelines(VkDevice device, VkPipelineCache cache, uint32_t count,
-                                            const void *infos,
-                                            const VkAllocationCallbacks *allocator,
-                                            VkPipeline *pipelines)
-{
-    if (cache != VK_NULL_HANDLE) {
-        (void)fake_driver_object_check(VK_OBJECT_TYPE_PIPELINE_CACHE, device, OBJECT(cache));
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        (void)create_Pipeline(device, infos, allocator, &pipelines[i]);
-    }
-    return VK_SUCCESS;
-}
-
-static VkResult VKAPI_CALL allocate_sets(VkDevice device, const VkDescriptorSetAllocateInfo *info,
-                                         VkDescriptorSet *sets)
-{
-    (void)fake_driver_object_check(VK_OBJECT_TYPE_DESCRIPTOR_POOL, device,
-                                   OBJECT(info->descriptorPool));
-    for (uint32_t i = 0; i < info->descriptorSetCount; i++) {
-        sets[i] =
-            HANDLE(VkDescriptorSet, fake_driver_object_make(VK_OBJECT_TYPE_DESCRIPTOR_SET, device,
-                                                            OBJECT(info->descriptorPool)));
-    }
-    return VK_SUCCESS;
-}
-
-static VkResult VKAPI_CALL free_sets(VkDevice device, VkDescriptorPool pool, uint32_t count,
-                                     const VkDescriptorSet *sets)
-{
-    (void)pool;
-    for (uint32_t i = 0; i < count; i++) {
-        fake_driver_object_end(VK_OBJECT_TYPE_DESCRIPTOR_SET, device, OBJECT(sets[i]));
-    }
-    return VK_SUCCESS;
-}
-
-static VkResult VKAPI_CALL reset_pool(VkDevice device, VkDescriptorPool pool,
-                                      VkDescriptorPoolResetFlags flags)
-{
-    (void)flags;
-    fake_driver_pool_reset(VK_OBJECT_TYPE_DESCRIPTOR_POOL, device, OBJECT(pool));
-    return VK_SUCCESS;
-}
-
-/* ---- buffers: the younger forms ---- */
-
-static void VKAPI_CALL buffer_requirements2(VkDevice device,
-                                            const VkBufferMemoryRequirementsInfo2 *info,
-                                            VkMemoryRequirements2 *requirements)
-{
-    const PFN_vkGetBufferMemoryRequirements get =
-        (PFN_vkGetBufferMemoryRequirements)fake_driver_entry(NULL, "vkGetBufferMemoryRequirements");
-
-    get(device, info->buffer, &requirements->memoryRequirements);
-}
-
-static VkResult VKAPI_CALL bind_buffers2(VkDevice device, uint32_t count,
-                                         const VkBindBufferMemoryInfo *infos)
-{
-    const PFN_vkBindBufferMemory bind =
-        (PFN_vkBindBufferMemory)fake_driver_entry(NULL, "vkBindBufferMemory");
-
-    for (uint32_t i = 0; i < count; i++) {
-        (void)bind(device, infos[i].buffer, infos[i].memory, infos[i].memoryOffset);
-    }
-    return VK_SUCCESS;
-}
-
-/* ---- images ---- */
-
-static void VKAPI_CALL image_requirements(VkDevice device, VkImage image,
-                                          VkMemoryRequirements *requirements)
-{
-    (void)device;
-    (void)image; /* the probe's is one */
-    *requirements = (VkMemoryRequirements){IMAGE_BYTES, IMAGE_ALIGNMENT_BYTES, 1};
-}
-
-static void VKAPI_CALL image_requirements2(VkDevice device,
-                                           const VkImageMemoryRequirementsInfo2 *info,
-                                           VkMemoryRequirements2 *requirements)
-{
-    image_requirements(device, info->image, &requirements->memoryRequirements);
-}
-
-static void VKAPI_CALL device_image_requirements(VkDevice device, const void *info,
-                                                 VkMemoryRequirements2 *requirements)
-{
-    (void)info;
-    image_requirements(device, VK_NULL_HANDLE, &requirements->memoryRequirements);
-}
-
-static void VKAPI_CALL image_layout(VkDevice device, VkImage image,
-                                    const VkImageSubresource *subresource,
-                                    VkSubresourceLayout *layout)
-{
-    (void)subresource;
-    (void)fake_driver_object_check(VK_OBJECT_TYPE_IMAGE, device, OBJECT(image));
-    *layout = (VkSubresourceLayout){.size = IMAGE_BYTES, .rowPitch = 256};
-}
-
-static VkResult VKAPI_CALL bind_image(VkDevice device, VkImage image, VkDeviceMemory memory,
-                                      VkDeviceSize offset_bytes)
-{
-    (void)offset_bytes;
-    (void)fake_driver_object_check(VK_OBJECT_TYPE_IMAGE, device, OBJECT(image));
-    (void)fake_driver_object_check(VK_OBJECT_TYPE_DEVICE_MEMORY, device, OBJECT(memory));
-    return VK_SUCCESS;
-}
-
-static VkResult VKAPI_CALL bind_images2(VkDevice device, uint32_t count,
-                                        const VkBindImageMemoryInfo *infos)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        (void)bind_image(device, infos[i].image, infos[i].memory, infos[i].memoryOffset);
-    }
-    return VK_SUCCESS;
-}
+FAKE_DRIVER_PLAIN(BufferView, BUFFER_VIEW, buffer_view)
+FAKE_DRIVER_PLAIN(DescriptorUpdateTemplate, DESCRIPTOR_UPDATE_TEMPLATE, update_template)
+FAKE_DRIVER_PLAIN(Framebuffer, FRAMEBUFFER, framebuffer)
+FAKE_DRIVER_PLAIN(ImageView, IMAGE_VIEW, image_view)
+FAKE_DRIVER_PLAIN(PipelineLayout, PIPELINE_LAYOUT, pipeline_layout)
+FAKE_DRIVER_PLAIN(QueryPool, QUERY_POOL, query_pool)
+FAKE_DRIVER_PLAIN(RenderPass, RENDER_PASS, render_pass)
+FAKE_DRIVER_PLAIN(Sampler, SAMPLER, sampler)
+FAKE_DRIVER_PLAIN(SamplerYcbcrConversion, SAMPLER_YCBCR_CONVERSION, ycbcr_conversion)
+FAKE_DRIVER_PLAIN(ShaderModule, SHADER_MODULE, shader_module)
 
 /* ---- what waits, and what needs no more than success ---- */
 
@@ -303,45 +153,26 @@ static PFN_vkVoidFunction VKAPI_CALL get_device_proc(VkDevice device, const char
 
 static PFN_vkVoidFunction find(const char *name)
 {
-#define CREATES(Name)                                                                              \
-    {"vkCreate" #Name, (PFN_vkVoidFunction)create_##Name},                                         \
+#define CREATES(Name, name)                                                                        \
+    {"vkCreate" #Name, (PFN_vkVoidFunction)create_##name},                                         \
     {                                                                                              \
-        "vkDestroy" #Name, (PFN_vkVoidFunction)destroy_##Name                                      \
+        "vkDestroy" #Name, (PFN_vkVoidFunction)destroy_##name                                      \
     }
     static const struct {
         const char *name;
         PFN_vkVoidFunction function;
     } functions[] = {
-        CREATES(BufferView),
-        CREATES(DescriptorPool),
-        CREATES(DescriptorSetLayout),
-        CREATES(DescriptorUpdateTemplate),
-        CREATES(Event),
-        CREATES(Framebuffer),
-        CREATES(Image),
-        CREATES(ImageView),
-        CREATES(PipelineLayout),
-        CREATES(QueryPool),
-        CREATES(RenderPass),
-        CREATES(Sampler),
-        CREATES(SamplerYcbcrConversion),
-        CREATES(ShaderModule),
-        {"vkCreateRenderPass2", (PFN_vkVoidFunction)create_RenderPass},
-        {"vkCreateGraphicsPipelines", (PFN_vkVoidFunction)create_pipelines},
-        {"vkCreateComputePipelines", (PFN_vkVoidFunction)create_pipelines},
-        {"vkDestroyPipeline", (PFN_vkVoidFunction)destroy_Pipeline},
-        {"vkAllocateDescriptorSets", (PFN_vkVoidFunction)allocate_sets},
-        {"vkFreeDescriptorSets", (PFN_vkVoidFunction)free_sets},
-        {"vkResetDescriptorPool", (PFN_vkVoidFunction)reset_pool},
-        {"vkGetBufferMemoryRequirements2", (PFN_vkVoidFunction)buffer_requirements2},
-        {"vkBindBufferMemory2", (PFN_vkVoidFunction)bind_buffers2},
-        {"vkBindImageMemory2", (PFN_vkVoidFunction)bind_images2},
-        {"vkGetImageMemoryRequirements", (PFN_vkVoidFunction)image_requirements},
-        {"vkGetImageMemoryRequirements2", (PFN_vkVoidFunction)image_requirements2},
-        {"vkGetDeviceImageMemoryRequirements", (PFN_vkVoidFunction)device_image_requirements},
-        {"vkGetDeviceBufferMemoryRequirements", (PFN_vkVoidFunction)device_image_requirements},
-        {"vkGetImageSubresourceLayout", (PFN_vkVoidFunction)image_layout},
-        {"vkBindImageMemory", (PFN_vkVoidFunction)bind_image},
+        CREATES(BufferView, buffer_view),
+        CREATES(DescriptorUpdateTemplate, update_template),
+        CREATES(Framebuffer, framebuffer),
+        CREATES(ImageView, image_view),
+        CREATES(PipelineLayout, pipeline_layout),
+        CREATES(QueryPool, query_pool),
+        CREATES(RenderPass, render_pass),
+        CREATES(Sampler, sampler),
+        CREATES(SamplerYcbcrConversion, ycbcr_conversion),
+        CREATES(ShaderModule, shader_module),
+        {"vkCreateRenderPass2", (PFN_vkVoidFunction)create_render_pass},
         {"vkWaitForFences", (PFN_vkVoidFunction)wait_fences},
         {"vkGetDeviceProcAddr", (PFN_vkVoidFunction)get_device_proc},
     };
