@@ -24,6 +24,7 @@ static struct {
     unsigned held_count;
     bool holds;
     unsigned misuses;
+    void (*on_misuse)(void);
     char failing[64];
     VkResult failure;
     char lacking[64];
@@ -147,6 +148,11 @@ bool fake_driver_fails_now(const char *function, VkResult *ret_result)
     return failed;
 }
 
+void fake_driver_watch_misuses(void (*on_misuse)(void))
+{
+    driver.on_misuse = on_misuse;
+}
+
 void fake_driver_misuse(void)
 {
     pthread_mutex_lock(&driver.lock);
@@ -249,6 +255,9 @@ bool fake_object_is_good(const struct fake_object *handle, VkObjectType type,
     }
     if (object == NULL || !object->is_alive || object->type != type || object->device != device) {
         driver.misuses++;
+        if (driver.on_misuse != NULL) {
+            driver.on_misuse();
+        }
         return false;
     }
     return true;

@@ -44,6 +44,9 @@ unsigned fake_driver_live(VkObjectType type);
 /* Calls with a handle that was dead, of another type, or of another device. */
 unsigned fake_driver_misuses(void);
 
+/* From now on call this at each use of a handle that was dead or foreign: its stack tells whose. */
+void fake_driver_watch_misuses(void (*on_misuse)(void));
+
 /* The next call of a function ("vkCreateBuffer") returns result instead of doing anything. */
 void fake_driver_fail_next(const char *function, VkResult result);
 
