@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Counts test cases from a runner's own report, for scripts/check.
 
-Usage: count.py junit FILE | count.py meson BUILDDIR
+Usage: count.py {junit FILE | meson BUILDDIR}...
 Prints "passed failed skipped". A report that is not there counts nothing: the caller knows the status.
 
 meson reports one result for a whole program. The cases inside are counted from what the program printed:
@@ -82,8 +82,10 @@ def count_meson(builddir):
 
 
 def main(arguments):
-    counter = {"junit": count_junit, "meson": count_meson}[arguments[0]]
-    print(*counter(pathlib.Path(arguments[1])))
+    counters = {"junit": count_junit, "meson": count_meson}
+    counts = [counters[kind](pathlib.Path(path))
+              for kind, path in zip(arguments[::2], arguments[1::2])]
+    print(*(sum(column) for column in zip(*counts)))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from support.machine import children, wait_until
 
 FAULTY = BUILD / "tests" / "faults"
 KINDS = ["alloc", "map", "thread", "send", "receive", "descriptor"]
-CLIENT_LIMIT_S = 90
+CLIENT_LIMIT_S = 40
 
 
 # ---- vtest ----
@@ -49,9 +49,20 @@ class VtestServer:
         env.update(VN_DEBUG="vtest", VTEST_SOCKET_NAME=str(self.path),
                    ASAN_OPTIONS="detect_leaks=0")
         command = [programs.binary("pv-compute"), "--only", "mix"]
-        return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL, timeout=CLIENT_LIMIT_S,
-                              check=False).returncode
+        try:
+            return subprocess.run(command, env=env, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                  timeout=CLIENT_LIMIT_S, check=False).returncode
+        except subprocess.TimeoutExpired:
+            # Mesa 25.0 reads for ever where the server has closed a connection that it waits on.
+            assert not self.has_clients(), "a client waits, and its connection is open"
+            return -signal.SIGKILL
+
+    def has_clients(self):
+        """Whether the server holds more sockets than the one that listens."""
+        folder = f"/proc/{self.process.pid}/fd"
+        return sum(os.readlink(f"{folder}/{fd}").startswith("socket:")
+                   for fd in os.listdir(folder)) > 1
 
     def end(self):
         wait_until(lambda: not children(self.process.pid), 20, "the end of the workers")
@@ -67,10 +78,11 @@ def vtest_life(fault, folder):
             assert fault.report()[1] == 1
             assert len(check_log(folder)) == 1, check_log(folder)
             return
-        # The second call may be the one that fails for the first client's successor.
+        # One client at most pays for the call that failed.
         statuses = [server.client() for _ in range(2)]
-        assert statuses.count(0) >= (1 if fault.report()[1] else 2), statuses
-        assert server.client() == 0
+        fired = fault.report()[1]
+        assert statuses.count(0) >= (1 if fired else 2), statuses
+        assert statuses[1] == 0 or server.client() == 0
         assert server.process.poll() is None
         assert server.end() == 128 + signal.SIGTERM
     finally:

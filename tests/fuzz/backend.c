@@ -122,14 +122,14 @@ static int leave(struct pv_gpu_context *context, uint32_t resource_id, uint64_t 
 static int submit(struct pv_gpu_context *context, const void *bytes, size_t size_bytes, bool fenced,
                   uint32_t ring_index, uint64_t fence_id)
 {
-    uint8_t sum = 0;
+    volatile uint8_t sum = 0; /* every byte is read */
 
     for (size_t i = 0; i < size_bytes; i++) {
         sum = (uint8_t)(sum + ((const uint8_t *)bytes)[i]);
     }
     if (!fenced) {
         FUZZ_CHECK(context->is_live);
-        return context->is_lost ? -EIO : sum > 255;
+        return context->is_lost ? -EIO : 0;
     }
     return owe(context,
                (struct fuzz_owed){.is_fence = true, .ring_index = ring_index, .id = fence_id});

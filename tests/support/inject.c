@@ -76,7 +76,11 @@ bool inject_fails(enum inject_class class, const char *what, const void *caller)
 {
     uint64_t number;
 
-    if (inject.class != class || paused > 0) {
+    if (paused > 0) {
+        return false;
+    }
+    inject.report->all[class]++;
+    if (inject.class != class) {
         return false;
     }
     number = ++inject.report->calls;

@@ -32,10 +32,11 @@ enum inject_class {
 };
 
 struct inject_report {
-    _Atomic uint64_t calls; /* of the class, up to now */
-    _Atomic uint64_t fired; /* of these, failed */
-    const void *caller;     /* of the first one that failed */
-    char what[40];          /* was called there */
+    _Atomic uint64_t calls;               /* of the class, up to now */
+    _Atomic uint64_t fired;               /* of these, failed */
+    const void *caller;                   /* of the first one that failed */
+    _Atomic uint64_t all[INJECT_CLASSES]; /* calls of each class */
+    char what[40];                        /* was called there */
 };
 
 const char *inject_class_name(enum inject_class class);
