@@ -98,10 +98,12 @@ def test_names_accepts(tmp_path):
     ("Matches nothing: `src/gpu/gone*.c`.", "names src/gpu/gone*.c"),
     ("Run `pearvisor fly`.", "'pearvisor fly' is no subcommand"),
     ("Run `scripts/check moon`.", "'scripts/check moon' is no stage"),
+    ("`test_here` and `test_gone`", "names test_gone, which is no test"),
 ])
 def test_docs_finds_planted_violation(tmp_path, text, expected):
     plant(tmp_path, "cli/main.c", 'x = {\n    {"run", pv_cli_run, ""},\n};\n')
     plant(tmp_path, "scripts/check", '(\n    "unit-gcc  600 meson.build x"\n)\n')
+    plant(tmp_path, "tests/unit/test_a.c", "static void test_here(void **state)\n")
     plant(tmp_path, "docs/a.md", text + "\n")
     status, output = run("check-docs", tmp_path)
     assert status == 1

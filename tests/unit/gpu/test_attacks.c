@@ -239,6 +239,44 @@ static void test_a_context_that_waits_for_a_silent_worker(void **state)
     bench_close(bench);
 }
 
+/* Time of check, time of use: the guest writes to its requests again once they have been taken. */
+static void test_requests_rewritten_while_they_wait(void **state)
+{
+    struct bench *bench = bench_open();
+    const struct pv_gpu_cmd_transfer_2d transfer = {
+        .header.type = PV_GPU_CMD_TRANSFER_TO_HOST_2D, .rect = {0, 0, 16, 16}, .resource_id = 7};
+    struct bench_element *stream;
+    struct bench_element *export;
+    const struct fake_call *call;
+
+    (void)state;
+    bench_context(bench, 1, 4);
+    bench_context(bench, 2, 4);
+    export = bench_blob(bench, 1, 9, 77, 0x1000, PV_GPU_BLOB_FLAG_SHAREABLE);
+    (void)bench_resource(bench, PV_GPU_CMD_CTX_ATTACH_RESOURCE, 2, 9);
+    stream = bench_submit(bench, 2, PV_GPU_FLAG_FENCE | PV_GPU_FLAG_RING_IDX, 3, 5, "as it was", 8);
+    memset(stream->readable, 0xff, stream->element.readable_bytes);
+    memset(export->readable, 0xff, export->element.readable_bytes);
+    fake_answer(&bench->fake, fake_last(&bench->fake, FAKE_EXPORT, 0), 0);
+    call = fake_last(&bench->fake, FAKE_SUBMIT, 0);
+    assert_int_equal(call->context_id, 2);
+    assert_int_equal(call->size_bytes, 8);
+    assert_int_equal(call->ring_index, 3);
+    assert_memory_equal(call->bytes, "as it was", 8);
+    fake_retire(&bench->fake, 2, 3, 5);
+    assert_int_equal(bench_answer(stream), PV_GPU_OK_NODATA);
+    assert_int_equal(((const struct pv_gpu_header *)(void *)stream->written)->fence_id, 5);
+
+    /* The list of a backing: what counts is what it said when it was attached. */
+    bench_2d(bench, 7, 16, 16);
+    bench_back(bench, 7, BENCH_GUEST_ADDR, 0x1000);
+    memset(bench->elements->readable, 0xff, bench->elements->element.readable_bytes);
+    memset(bench->guest, 0x5a, 0x1000);
+    assert_int_equal(bench_answer(bench_send(bench, &transfer, sizeof(transfer))),
+                     PV_GPU_OK_NODATA);
+    bench_close(bench);
+}
+
 /* Commands at random, on few ids, with a runner that answers now or never: for the sanitizers. */
 static void test_random_commands(void **state)
 {
@@ -375,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_exhaustion_is_not_contagious),
         cmocka_unit_test(test_a_silent_worker),
         cmocka_unit_test(test_a_context_that_waits_for_a_silent_worker),
+        cmocka_unit_test(test_requests_rewritten_while_they_wait),
         cmocka_unit_test(test_random_commands),
     };
 

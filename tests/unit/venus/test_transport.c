@@ -154,6 +154,35 @@ static void test_indirect_streams(void **state)
     pv_os_shm_unmap(memory, 4096);
 }
 
+/* Time of check, time of use: replies fall on the very commands that are being decoded. */
+static void test_a_stream_rewritten_by_its_own_replies(void **state)
+{
+    static struct venus_bytes inner;
+    uint8_t *memory;
+    const uint32_t id = venus_bench_attach(&bench, 65536, true, &memory, NULL);
+    const unsigned count = 64;
+
+    (void)state;
+    inner.size_bytes = 0;
+    venus_set_reply(&inner, id, 0, 32768);
+    for (unsigned i = 0; i < count; i++) {
+        venus_instance_version(&inner);
+    }
+    memcpy(memory, inner.bytes, inner.size_bytes);
+    venus_execute(&b, id, 0, inner.size_bytes);
+    venus_bench_submit(&bench, &b);
+    assert_false(venus_bench_is_lost(&bench));
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t words[5];
+
+        memcpy(words, memory + i * sizeof(words), sizeof(words));
+        assert_int_equal(words[0], PV_WIRE_COMMAND_vkEnumerateInstanceVersion);
+        assert_int_equal(words[1], 0);
+        assert_int_equal(words[2], 1);
+    }
+    pv_os_shm_unmap(memory, 65536);
+}
+
 static void test_indirect_streams_out_of_range(void **state)
 {
     static const uint64_t ranges[][2] = {
@@ -333,6 +362,7 @@ int main(void)
         TEST(test_reply_streams_out_of_range),
         TEST(test_reply_memory_that_leaves),
         TEST(test_indirect_streams),
+        TEST(test_a_stream_rewritten_by_its_own_replies),
         TEST(test_indirect_streams_out_of_range),
         TEST(test_streams_do_not_nest),
         TEST(test_the_longest_stream),
