@@ -9,36 +9,26 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
 #include "bench/run.h"
+#include "cli/bench_ways.h"
 #include "cli/commands.h"
 #include "cli/host_programs.h"
 #include "cli/numbers.h"
 #include "cli/usage.h"
-#include "os/clock.h"
-#include "os/process.h"
 
-#define RUN_TIMEOUT_MS   180000
-#define PEER_TIMEOUT_MS  10000
-#define GUEST_TIMEOUT_MS 240000
-#define IDLE_SETTLE_S    4
-#define IDLE_WATCH_S     5
-#define IDLE_MAX         (PV_BENCH_WAYS_MAX * PV_BENCH_PROCESSES_MAX)
-#define TEXT_BYTES       (PATH_MAX + 64)
-
-enum way { NATIVE, VTEST, GUEST, PEER };
-
-static const char *const way_names[] = {"native", "vtest", "guest", "peer"};
+#define RUN_TIMEOUT_MS 180000
+#define IDLE_SETTLE_S  4
+#define IDLE_WATCH_S   5
+#define IDLE_MAX       (PV_BENCH_WAYS_MAX * PV_BENCH_PROCESSES_MAX)
 
 struct bench_options {
-    enum way ways[PV_BENCH_WAYS_MAX];
+    enum pv_cli_bench_way ways[PV_BENCH_WAYS_MAX];
     unsigned int way_count;
     const char *peer;
     const char *client_icd;
@@ -51,21 +41,10 @@ struct bench_options {
     bool without_idle;
 };
 
-/* What the ways need; all strings live here. */
 struct bench {
     const struct bench_options *options;
-    char self[PATH_MAX];
-    char program[PATH_MAX];
-    char directory[64];
-    char socket[96];
-    char vm_name[32];
-    char client_variables[4][TEXT_BYTES];
-    const char *peer_variables[5];
-    const char *vtest_prefix[8];
-    const char *guest_prefix[6];
-    struct pv_bench_way ways[PV_BENCH_WAYS_MAX];
-    struct pv_os_process peer;
-    struct pv_os_process guest;
+    struct pv_cli_bench_ways ways;
+    struct pv_bench_way run_ways[PV_BENCH_WAYS_MAX];
     struct pv_bench_figures figures;
     struct {
         const char *way;
@@ -100,19 +79,19 @@ static bool take_ways(const char *text, struct bench_options *ret)
         const size_t length = strcspn(text, ",");
         unsigned int found = 0;
 
-        while (found < PV_BENCH_WAYS_MAX
-               && (strlen(way_names[found]) != length
-                   || strncmp(way_names[found], text, length) != 0)) {
+        while (found < PV_CLI_BENCH_WAY_COUNT
+               && (strlen(pv_cli_bench_way_name(found)) != length
+                   || strncmp(pv_cli_bench_way_name(found), text, length) != 0)) {
             found++;
         }
-        if (found == PV_BENCH_WAYS_MAX || ret->way_count == PV_BENCH_WAYS_MAX) {
+        if (found == PV_CLI_BENCH_WAY_COUNT || ret->way_count == PV_BENCH_WAYS_MAX) {
             (void)fprintf(stderr,
                           "pearvisor: --against takes native, vtest, guest, peer, not "
                           "'%.*s'\n",
                           (int)length, text);
             return false;
         }
-        ret->ways[ret->way_count++] = (enum way)found;
+        ret->ways[ret->way_count++] = (enum pv_cli_bench_way)found;
         text += length + (text[length] == ',' ? 1 : 0);
     }
     return ret->way_count > 0;
@@ -178,173 +157,26 @@ static int parse(int argc, char **argv, struct bench_options *ret)
     return good ? 0 : PV_CLI_USAGE;
 }
 
-/* --- the ways ----------------------------------------------------------------------------------
- */
-
-/* pv-bench of the build that this program is from. */
-static bool find_program(const char *override, char ret_path[PATH_MAX])
-{
-    char *slash;
-    const int length = override != NULL ? snprintf(ret_path, PATH_MAX, "%s", override) : 0;
-
-    if (override == NULL) {
-        if (pv_os_process_own_path(ret_path, PATH_MAX) != 0) {
-            ret_path[0] = '\0';
-        }
-        for (int i = 0; i < 2 && (slash = strrchr(ret_path, '/')) != NULL; i++) {
-            *slash = '\0';
-        }
-        (void)strncat(ret_path, "/guest/programs/pv-bench", PATH_MAX - 1 - strlen(ret_path));
-    }
-    if (length >= PATH_MAX || access(ret_path, X_OK) != 0) {
-        (void)fprintf(stderr,
-                      "pearvisor: there is no benchmark program at %s; name it with "
-                      "--program\n",
-                      ret_path);
-        return false;
-    }
-    return true;
-}
-
-/* Wait until a try succeeds (0), or *process has ended. */
-static int await(struct pv_os_process *process, int timeout_ms, int (*try)(void *), void *context)
-{
-    const uint64_t end_ns = pv_os_clock_now_ns() + (uint64_t)timeout_ms * 1000000u;
-    struct pv_os_process_end end;
-
-    while (try(context) != 0) {
-        if (pv_os_process_reap(process, 100, &end) == 0) {
-            return -ECHILD;
-        }
-        if (pv_os_clock_now_ns() > end_ns) {
-            return -ETIMEDOUT;
-        }
-    }
-    return 0;
-}
-
-static int try_socket(void *context)
-{
-    const struct bench *bench = context;
-
-    return access(bench->socket, F_OK);
-}
-
-static int try_guest(void *context)
-{
-    const struct bench *bench = context;
-    const char *const command[] = {bench->self, "exec", "--vm", bench->vm_name, "--", "true", NULL};
-    const struct pv_os_process_options options = {.arguments = command};
-    struct pv_os_process_end end;
-    char text[512];
-    const int r = pv_os_process_run(&options, 20000, NULL, text, sizeof(text), &end);
-
-    return r == 0 && !end.by_signal && end.value == 0 ? 0 : -EAGAIN;
-}
-
-static int start_peer(struct bench *bench)
-{
-    const char *const command[] = {
-        bench->options->peer, "--venus",     "--no-virgl", "--multi-clients",
-        "--socket-path",      bench->socket, NULL};
-    const struct pv_os_process_options options = {.arguments = command};
-    const char *icd = pv_cli_venus_icd_find(bench->options->client_icd);
-    char(*variables)[TEXT_BYTES] = bench->client_variables;
-    size_t count = 0;
-    int r;
-
-    (void)snprintf(bench->directory, sizeof(bench->directory), "/tmp/pearvisor-bench-XXXXXX");
-    if (mkdtemp(bench->directory) == NULL) {
-        bench->directory[0] = '\0';
-        return -errno;
-    }
-    (void)snprintf(bench->socket, sizeof(bench->socket), "%s/s", bench->directory);
-    (void)snprintf(variables[0], TEXT_BYTES, "VTEST_SOCKET_NAME=%s", bench->socket);
-    bench->peer_variables[count++] = "VN_DEBUG=vtest";
-    bench->peer_variables[count++] = variables[0];
-    if (icd != NULL) {
-        (void)snprintf(variables[1], TEXT_BYTES, "VK_DRIVER_FILES=%s", icd);
-        (void)snprintf(variables[2], TEXT_BYTES, "VK_ICD_FILENAMES=%s", icd);
-        bench->peer_variables[count++] = variables[1];
-        bench->peer_variables[count++] = variables[2];
-    }
-    bench->peer_variables[count] = NULL;
-    r = pv_os_process_spawn(&options, &bench->peer);
-    return r != 0 ? r : await(&bench->peer, PEER_TIMEOUT_MS, try_socket, bench);
-}
-
-static int start_guest(struct bench *bench)
-{
-    const char *const command[] = {bench->self, "run",          "--keep-alive",
-                                   "--name",    bench->vm_name, NULL};
-    const struct pv_os_process_options options = {.arguments = command, .output_fd = STDERR_FILENO};
-    int r;
-
-    (void)snprintf(bench->vm_name, sizeof(bench->vm_name), "bench-%d", (int)getpid());
-    r = pv_os_process_spawn(&options, &bench->guest);
-    return r != 0 ? r : await(&bench->guest, GUEST_TIMEOUT_MS, try_guest, bench);
-}
-
-/* Make a way ready to run. Returns 0 or -errno; its prefix is never NULL. */
-static int prepare_way(struct bench *bench, enum way kind, struct pv_bench_way *way)
-{
-    static const char *const nothing[] = {NULL};
-    size_t count = 0;
-
-    *way = (struct pv_bench_way){
-        .name = way_names[kind], .prefix = nothing, .program = bench->program};
-    switch (kind) {
-    case NATIVE:
-        return 0;
-    case VTEST:
-        bench->vtest_prefix[count++] = bench->self;
-        bench->vtest_prefix[count++] = "vtest";
-        if (bench->options->client_icd != NULL) {
-            bench->vtest_prefix[count++] = "--client-icd";
-            bench->vtest_prefix[count++] = bench->options->client_icd;
-        }
-        bench->vtest_prefix[count++] = "--";
-        way->prefix = bench->vtest_prefix;
-        return 0;
-    case GUEST:
-        way->program = "pv-bench";
-        way->prefix = bench->guest_prefix;
-        bench->guest_prefix[count++] = bench->self;
-        bench->guest_prefix[count++] = "exec";
-        bench->guest_prefix[count++] = "--vm";
-        bench->guest_prefix[count++] = bench->vm_name;
-        bench->guest_prefix[count++] = "--";
-        return start_guest(bench);
-    case PEER:
-        if (bench->options->peer == NULL) {
-            return -EDESTADDRREQ;
-        }
-        way->variables = bench->peer_variables;
-        return start_peer(bench);
-    }
-    return -EINVAL;
-}
-
 static int prepare(struct bench *bench)
 {
     for (unsigned int i = 0; i < bench->options->way_count; i++) {
-        const enum way kind = bench->options->ways[i];
-        const int r = prepare_way(bench, kind, &bench->ways[i]);
+        const enum pv_cli_bench_way kind = bench->options->ways[i];
+        const int r = pv_cli_bench_ways_prepare(&bench->ways, kind, &bench->run_ways[i]);
 
-        if (r != 0 && (kind == NATIVE || kind == VTEST)) {
+        if (r != 0 && (kind == PV_CLI_BENCH_NATIVE || kind == PV_CLI_BENCH_VTEST)) {
             return r;
         }
         if (r != 0) {
             (void)snprintf(bench->figures.complaints[i], PV_BENCH_TEXT_BYTES, "%s: %s",
-                           kind == PEER ? "the server does not listen" : "the VM does not answer",
+                           kind == PV_CLI_BENCH_PEER ? "the server does not listen"
+                                                     : "the VM does not answer",
                            strerror(-r));
         }
     }
     return 0;
 }
 
-/* --- what comes out ----------------------------------------------------------------------------
- */
+/* --- what comes out --- */
 
 /* Programs that hold a device and do nothing: natively, and with what serves them. */
 static void watch_idle(struct bench *bench)
@@ -352,19 +184,19 @@ static void watch_idle(struct bench *bench)
     struct pv_bench_idle found[PV_BENCH_PROCESSES_MAX];
 
     for (unsigned int i = 0; i < bench->options->way_count; i++) {
-        const enum way kind = bench->options->ways[i];
+        const enum pv_cli_bench_way kind = bench->options->ways[i];
         int count = 0;
 
         if (bench->figures.complaints[i][0] != '\0') {
             continue;
         }
-        if (kind == GUEST) {
-            count = pv_bench_watch(bench->guest.pid, IDLE_WATCH_S, found);
-        } else if (kind != PEER) {
-            count = pv_bench_run_idle(&bench->ways[i], IDLE_SETTLE_S, IDLE_WATCH_S, found);
+        if (kind == PV_CLI_BENCH_GUEST) {
+            count = pv_bench_watch(bench->ways.guest_process.pid, IDLE_WATCH_S, found);
+        } else if (kind != PV_CLI_BENCH_PEER) {
+            count = pv_bench_run_idle(&bench->run_ways[i], IDLE_SETTLE_S, IDLE_WATCH_S, found);
         }
         for (int n = 0; n < count && bench->idle_count < IDLE_MAX; n++) {
-            bench->idle[bench->idle_count].way = way_names[kind];
+            bench->idle[bench->idle_count].way = pv_cli_bench_way_name(kind);
             bench->idle[bench->idle_count++].idle = found[n];
         }
     }
@@ -424,31 +256,13 @@ static bool write_json(const struct bench *bench, const char *path)
     return good;
 }
 
-static void finish(struct bench *bench)
-{
-    struct pv_os_process_end end;
-
-    pv_os_process_kill(&bench->peer);
-    if (bench->guest.pid != 0) {
-        pv_os_process_signal(&bench->guest, SIGINT);
-        if (pv_os_process_reap(&bench->guest, 30000, &end) != 0) {
-            pv_os_process_kill(&bench->guest);
-        }
-    }
-    if (bench->directory[0] != '\0') {
-        (void)unlink(bench->socket);
-        (void)rmdir(bench->directory);
-    }
-    pv_bench_figures_finish(&bench->figures);
-}
-
 static int run(struct bench *bench)
 {
     const struct bench_options *options = bench->options;
     const char *arguments[4] = {NULL};
     size_t count = 0;
     struct pv_bench_run_options run_options = {
-        .ways = bench->ways,
+        .ways = bench->run_ways,
         .way_count = options->way_count,
         .arguments = arguments,
         .rounds = options->rounds,
@@ -485,8 +299,8 @@ static int run(struct bench *bench)
     }
     /* What others cannot do is no failure of the measurement; ours and the host's is. */
     for (unsigned int i = 0; i < options->way_count; i++) {
-        if (options->ways[i] != PEER && bench->figures.complaints[i][0] != '\0') {
-            (void)fprintf(stderr, "pearvisor: %s: %s\n", way_names[options->ways[i]],
+        if (options->ways[i] != PV_CLI_BENCH_PEER && bench->figures.complaints[i][0] != '\0') {
+            (void)fprintf(stderr, "pearvisor: %s: %s\n", pv_cli_bench_way_name(options->ways[i]),
                           bench->figures.complaints[i]);
             return PV_CLI_FAILED;
         }
@@ -496,7 +310,8 @@ static int run(struct bench *bench)
 
 int pv_cli_bench(int argc, char **argv)
 {
-    struct bench_options options = {.ways = {NATIVE, VTEST}, .way_count = 2};
+    struct bench_options options = {.ways = {PV_CLI_BENCH_NATIVE, PV_CLI_BENCH_VTEST},
+                                    .way_count = 2};
     struct bench *bench;
     int r = parse(argc, argv, &options);
 
@@ -512,15 +327,12 @@ int pv_cli_bench(int argc, char **argv)
         return PV_CLI_FAILED;
     }
     bench->options = &options;
-    bench->peer.exit_fd = -1;
-    bench->guest.exit_fd = -1;
+    bench->ways.peer = options.peer;
+    bench->ways.client_icd = options.client_icd;
     pv_cli_host_driver_choose();
-    r = PV_CLI_FAILED;
-    if (pv_os_process_own_path(bench->self, sizeof(bench->self)) == 0
-        && find_program(options.program, bench->program)) {
-        r = run(bench);
-    }
-    finish(bench);
+    r = pv_cli_bench_ways_init(&bench->ways, options.program) ? run(bench) : PV_CLI_FAILED;
+    pv_cli_bench_ways_finish(&bench->ways);
+    pv_bench_figures_finish(&bench->figures);
     free(bench);
     return r;
 }
