@@ -10,7 +10,7 @@
  *
  * Drivers' shader caches on disk are turned off by whoever calls this, before: a cache that several
  * workers write is a way from one guest program into another, and from there into the host's own
- * programs, because it holds machine code (docs/decisions/0023-no-shader-cache.md).
+ * programs, because it holds machine code (docs/decisions/0024-no-shader-cache.md).
  */
 #ifndef PV_RENDER_SANDBOX_H
 #define PV_RENDER_SANDBOX_H
