@@ -14,6 +14,18 @@ static bool check_log(const char *option, const char *value)
     return pv_cli_log_configure(&log, value);
 }
 
+static bool check_sandbox(const char *option, const char *value)
+{
+    enum pv_render_sandbox_mode mode;
+
+    if (pv_render_sandbox_mode_parse(value, &mode)) {
+        return true;
+    }
+    (void)fprintf(stderr, "pearvisor: %s wants " PV_RENDER_SANDBOX_WORDS ", not '%s'\n", option,
+                  value);
+    return false;
+}
+
 static bool check_window(const char *option, const char *value)
 {
     uint64_t bytes = 0;
@@ -37,6 +49,13 @@ static const struct pv_cli_option backend_rows[] = {
      .kind = PV_CLI_OPTION_TEXT,
      .check = check_log,
      .offset = offsetof(struct pv_cli_backend, log)},
+    {.name = "sandbox",
+     .value = "MODE",
+     .help = "of render workers: " PV_RENDER_SANDBOX_WORDS "\n"
+             "(default full: all that this host has)",
+     .kind = PV_CLI_OPTION_TEXT,
+     .check = check_sandbox,
+     .offset = offsetof(struct pv_cli_backend, sandbox)},
     {.name = "memory-limit",
      .value = "SIZE",
      .help = "memory that a guest, or a program of vtest, may make the\n"
@@ -73,6 +92,9 @@ void pv_cli_backend_fill(const struct pv_cli_backend *backend, const char *rende
 {
     ret_options->renderer = renderer;
     ret_options->log_filter = backend->log;
+    if (backend->sandbox != NULL) { /* checked when it was read; else full, which is 0 */
+        (void)pv_render_sandbox_mode_parse(backend->sandbox, &ret_options->sandbox);
+    }
     ret_options->memory_max_bytes = backend->memory_max_bytes;
     ret_options->window_size_bytes = backend->window_bytes;
 }

@@ -19,6 +19,7 @@
 struct pv_cli_backend {
     const char *renderer;
     const char *log;
+    const char *sandbox; /* a word of render/sandbox_mode.h, checked */
     uint64_t memory_max_bytes;
     uint64_t window_bytes;
 };

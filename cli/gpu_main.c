@@ -25,6 +25,7 @@
 #include "gpu/limits.h"
 #include "gpu/protocol.h"
 #include "os/fd.h"
+#include "os/isolation.h"
 #include "os/loop.h"
 #include "os/shm.h"
 #include "os/signals.h"
@@ -337,6 +338,10 @@ int main(int argc, char **argv)
     }
     if (!pv_cli_renderer_find(options.backend.renderer, renderer)) {
         return PV_CLI_FAILED;
+    }
+    if (pv_os_isolation_begin() < 0) {
+        pv_base_log_info(&gpu.log, "gpu.main",
+                         "this host cannot turn off core files and new privileges");
     }
     pv_cli_host_driver_choose();
     /* What a guest may make us open, all at once, must not run us out of descriptors. */

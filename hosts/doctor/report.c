@@ -150,9 +150,9 @@ static json_t *output_parse(int fd)
     return json;
 }
 
-static json_t *probe_run(const char *path, int output_fd, json_t *checks)
+static json_t *probe_run(const char *path, const char *sandbox, int output_fd, json_t *checks)
 {
-    const char *const arguments[] = {path, NULL};
+    const char *const arguments[] = {path, sandbox, NULL};
     const struct pv_os_process_options options = {.arguments = arguments, .output_fd = output_fd};
     struct pv_os_process process = {0};
     struct pv_os_process_end end = {0};
@@ -185,7 +185,8 @@ static json_t *probe_run(const char *path, int output_fd, json_t *checks)
     return vulkan;
 }
 
-static json_t *check_vulkan(const struct pv_doctor_options *options, json_t *checks)
+static json_t *probe_in(const struct pv_doctor_options *options, const char *sandbox,
+                        json_t *checks)
 {
     const int fd = memfd_create("pearvisor-doctor", MFD_CLOEXEC);
     json_t *vulkan = NULL;
@@ -195,12 +196,101 @@ static json_t *check_vulkan(const struct pv_doctor_options *options, json_t *che
                   strerror(errno));
         return NULL;
     }
-    vulkan = probe_run(options->probe_path, fd, checks);
+    vulkan = probe_run(options->probe_path, sandbox, fd, checks);
     close(fd);
+    return vulkan;
+}
+
+static size_t usable_count_of(const json_t *vulkan)
+{
+    const json_t *device;
+    size_t usable_count = 0;
+    size_t index;
+
+    json_array_foreach(json_object_get(vulkan, "devices"), index, device)
+    {
+        usable_count += json_is_true(json_object_get(device, "usable")) ? 1 : 0;
+    }
+    return usable_count;
+}
+
+/* The driver is asked in the workers' sandbox; if it fails there, without, to see which it is. */
+static json_t *check_vulkan(const struct pv_doctor_options *options, json_t *checks)
+{
+    json_t *of_first = json_array();
+    json_t *of_second = json_array();
+    json_t *vulkan = probe_in(options, "--sandbox=full", of_first);
+    json_t *without =
+        usable_count_of(vulkan) == 0 ? probe_in(options, "--sandbox=none", of_second) : NULL;
+
+    if (usable_count_of(without) > 0) {
+        check_add(checks, "sandbox", missing,
+                  "'pearvisor vtest --sandbox=measure -- vulkaninfo --summary' names what it "
+                  "wants; --sandbox=none runs it unprotected",
+                  "the Vulkan driver works, but not in the sandbox of the workers");
+        json_decref(vulkan);
+        vulkan = json_incref(without);
+    } else {
+        json_array_extend(checks, of_first);
+        pv_doctor_report_check_sandbox(vulkan, checks);
+    }
+    json_decref(without);
+    json_decref(of_first);
+    json_decref(of_second);
     if (vulkan != NULL) {
         pv_doctor_report_check_vulkan(vulkan, checks);
     }
     return vulkan;
+}
+
+/* ---- the sandbox ---- */
+
+void pv_doctor_report_check_sandbox(const json_t *vulkan, json_t *checks)
+{
+    const json_t *sandbox = json_object_get(vulkan, "sandbox");
+    char held[256] = "";
+    size_t absent_count = 0;
+    size_t tried_count = 0;
+    size_t index;
+    const json_t *entry;
+
+    json_array_foreach(json_object_get(sandbox, "stages"), index, entry)
+    {
+        const char *name = json_string_value(json_object_get(entry, "name"));
+        const char *state = json_string_value(json_object_get(entry, "state"));
+        const char *detail = json_string_value(json_object_get(entry, "detail"));
+        const size_t used = strlen(held);
+
+        if (name == NULL || state == NULL || detail == NULL) {
+            continue;
+        }
+        if (strcmp(state, "holds") == 0) {
+            snprintf(held + used, sizeof(held) - used, "%s%s", used > 0 ? ", " : "", name);
+        } else {
+            absent_count++;
+            check_add(checks, "sandbox", note, "", "workers: %s %s: %s", name,
+                      strcmp(state, "partly") == 0 ? "hold in part" : "do not hold here", detail);
+        }
+    }
+    json_array_foreach(json_object_get(sandbox, "trials"), index, entry)
+    {
+        tried_count++;
+        if (!json_is_true(json_object_get(entry, "refused"))) {
+            absent_count++;
+            check_add(checks, "sandbox", note, "", "a worker that was taken over could: %s",
+                      json_string_value(json_object_get(entry, "name")));
+        }
+    }
+    if (held[0] == '\0') {
+        return;
+    }
+    if (absent_count == 0) {
+        check_add(checks, "sandbox", ok, "",
+                  "workers are held by %s; all of %zu attempts to get out failed", held,
+                  tried_count);
+    } else {
+        check_add(checks, "sandbox", note, "", "workers are held by %s", held);
+    }
 }
 
 /* ---- the virtual machine ---- */

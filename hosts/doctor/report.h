@@ -6,8 +6,9 @@
  * The report is JSON, printed as it is or for people:
  *   { "ready": bool,                      the demo can work
  *     "checks": [ { "name", "state": "ok" | "note" | "missing", "text", "fix" } ],
- *     "vulkan": {...} or null }           what pearvisor-probe said (doctor/probe.h)
- * "missing" stops the demo; a "note" is worth knowing. "fix" is a command or a sentence, or "".
+ *     "vulkan": {...} or null }           what pearvisor-probe said (doctor/probe.h), and in which
+ * sandbox "missing" stops the demo; a "note" is worth knowing. "fix" is a command or a sentence, or
+ * "".
  */
 #ifndef PV_DOCTOR_REPORT_H
 #define PV_DOCTOR_REPORT_H
@@ -47,5 +48,11 @@ void pv_doctor_report_print(const json_t *report, bool with_table, FILE *file);
  * a guest would miss. vulkan: what pearvisor-probe said. Pure.
  */
 void pv_doctor_report_check_vulkan(const json_t *vulkan, json_t *checks);
+
+/*
+ * The checks of its "sandbox" part (doctor/sandbox_json.h): which stages hold here, and which
+ * attempts to get out succeeded. Pure.
+ */
+void pv_doctor_report_check_sandbox(const json_t *vulkan, json_t *checks);
 
 #endif

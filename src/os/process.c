@@ -63,7 +63,11 @@ static _Noreturn void child_run(const struct pv_os_process_options *options, pid
     sigset_t none;
     int error;
 
-    setpgid(0, 0);
+    if (options->has_session) {
+        setsid(); /* a new process group too */
+    } else {
+        setpgid(0, 0);
+    }
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);

@@ -23,6 +23,7 @@ struct pv_os_process_options {
     int input_fd;   /* its standard files; 0: /dev/null for input, ours for output. */
     int output_fd;  /* (So our own standard input cannot be named, and need not be.) */
     int error_fd;
+    bool has_session;    /* a session of its own: it cannot type into our terminal */
     const int *kept_fds; /* stay open in the child under their own numbers, above 2 */
     size_t kept_count;
 };

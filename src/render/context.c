@@ -265,6 +265,7 @@ int pv_render_backend_create(const struct pv_render_backend_options *options,
     backend->spawner = (struct pv_render_spawner){
         .loop = options->loop,
         .renderer = backend->renderer,
+        .sandbox = options->sandbox,
         .carrier = options->carrier,
         .carrier_user = options->carrier_user,
     };

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "gpu/context.h"
 #include "os/loop.h"
+#include "render/sandbox_mode.h"
 
 struct pv_render_backend;
 
@@ -47,6 +48,7 @@ struct pv_render_backend_options {
     const struct pv_render_carrier_ops *carrier; /* NULL: processes that run `renderer` */
     void *carrier_user;
     const char *log_filter; /* for the workers' logs; copied; NULL: default */
+    enum pv_render_sandbox_mode sandbox;
     enum pv_render_placement placement;
     int window_fd; /* borrowed; -1 without a window */
     uint64_t window_size_bytes;

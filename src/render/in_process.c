@@ -20,7 +20,7 @@ static void *worker_main(void *user)
     struct thread_worker *worker = user;
 
     /* How it ended shows at the other end of the socket. */
-    (void)!pv_render_worker_run(worker->fd);
+    (void)!pv_render_worker_run(worker->fd, NULL);
     return NULL;
 }
 

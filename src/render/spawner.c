@@ -24,14 +24,21 @@ static int start_process(const struct pv_render_spawner *spawner, int worker_fd,
                          struct pv_render_worker *worker)
 {
     char fd_text[16];
-    const char *arguments[] = {spawner->renderer, fd_text, NULL};
+    char sandbox_text[32];
+    const char *arguments[] = {spawner->renderer, fd_text, NULL, NULL};
     const struct pv_os_process_options options = {
         .arguments = arguments,
+        .has_session = true,
         .kept_fds = &worker_fd,
         .kept_count = 1,
     };
 
     (void)snprintf(fd_text, sizeof(fd_text), "%d", worker_fd);
+    if (spawner->sandbox != PV_RENDER_SANDBOX_FULL) { /* what a worker does when not told */
+        (void)snprintf(sandbox_text, sizeof(sandbox_text), "--sandbox=%s",
+                       pv_render_sandbox_mode_name(spawner->sandbox));
+        arguments[2] = sandbox_text;
+    }
     return pv_os_process_spawn(&options, &worker->process);
 }
 

@@ -10,12 +10,14 @@
 #include "os/loop.h"
 #include "os/process.h"
 #include "render/context.h"
+#include "render/sandbox_mode.h"
 
 struct pv_render_spawner_dying;
 
 struct pv_render_spawner {
     struct pv_os_loop *loop; /* borrowed */
     const char *renderer;    /* path of the program; borrowed */
+    enum pv_render_sandbox_mode sandbox;
     const struct pv_render_carrier_ops *carrier;
     void *carrier_user;
     struct pv_render_spawner_dying *dying; /* killed, but not ended yet */

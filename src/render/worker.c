@@ -24,6 +24,7 @@ struct worker {
     struct pv_base_log log;
     void (*write_stderr)(void *user, enum pv_base_log_level level, const char *line);
     char name[64];
+    const char *sandbox;
     struct pv_venus_context *context;
 };
 
@@ -125,6 +126,9 @@ static int serve_init(struct worker *worker, struct packet *packet)
     memcpy(worker->name, message->name, sizeof(worker->name));
     if (message->log[0] != '\0' && pv_base_log_configure(&worker->log, message->log) < 0) {
         return -EPROTO;
+    }
+    if (worker->sandbox != NULL) {
+        pv_base_log_info(&worker->log, "render.sandbox", "%s: %s", worker->name, worker->sandbox);
     }
     worker->window_fd = packet->fd;
     packet->fd = -1;
@@ -305,9 +309,9 @@ static int step(struct worker *worker, struct packet *packet)
     return r < 0 ? r : 1;
 }
 
-int pv_render_worker_run(int fd)
+int pv_render_worker_run(int fd, const char *sandbox)
 {
-    struct worker worker = {.fd = fd, .window_fd = -1};
+    struct worker worker = {.fd = fd, .window_fd = -1, .sandbox = sandbox};
     struct packet *packet = malloc(sizeof(*packet));
     int r = packet != NULL ? 1 : -ENOMEM;
 

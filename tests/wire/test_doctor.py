@@ -54,8 +54,8 @@ def test_doctor_reports_as_json(host_icd):
     result = run("pearvisor", "doctor", "--json", icd=host_icd)
     report = json.loads(result.stdout)
     assert result.returncode == (0 if report["ready"] else 1)
-    assert {check["name"] for check in report["checks"]} == {"vulkan", "qemu", "image",
-                                                             "accelerator"}
+    assert {check["name"] for check in report["checks"]} == {"sandbox", "vulkan", "qemu",
+                                                             "image", "accelerator"}
     vulkan = [check for check in report["checks"] if check["name"] == "vulkan"]
     assert [check["state"] for check in vulkan] == ["ok"]
     # The host's version of Vulkan and the guests' are not the same, and both are told.

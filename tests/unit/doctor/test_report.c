@@ -41,6 +41,48 @@ static const char *text_of(const json_t *checks, size_t index)
     return json_string_value(json_object_get(json_array_get(checks, index), "text"));
 }
 
+static json_t *sandbox_make(const char *files_state, bool is_refused)
+{
+    return json_pack("{s:{s:s, s:[{s:s, s:s, s:s}, {s:s, s:s, s:s}], s:[{s:s, s:b}, {s:s, s:b}]}}",
+                     "sandbox", "mode", "full", "stages", "name", "limits", "state", "holds",
+                     "detail", "", "name", "files", "state", files_state, "detail", "no Landlock",
+                     "trials", "name", "list /tmp", "refused", (int)is_refused, "name",
+                     "run a program", "refused", 1);
+}
+
+static void test_sandbox_that_holds(void **state)
+{
+    json_t *checks = json_array();
+    json_t *answer = sandbox_make("holds", true);
+
+    (void)state;
+    pv_doctor_report_check_sandbox(answer, checks);
+    assert_int_equal(json_array_size(checks), 1);
+    assert_string_equal(state_of(checks, 0), "ok");
+    assert_string_equal(text_of(checks, 0), "workers are held by limits, files; all of 2 attempts "
+                                            "to get out failed");
+    json_decref(answer);
+    json_decref(checks);
+}
+
+static void test_sandbox_with_holes(void **state)
+{
+    json_t *checks = json_array();
+    json_t *answer = sandbox_make("absent", false);
+
+    (void)state;
+    pv_doctor_report_check_sandbox(answer, checks);
+    assert_int_equal(json_array_size(checks), 3);
+    assert_string_equal(text_of(checks, 0), "workers: files do not hold here: no Landlock");
+    assert_string_equal(text_of(checks, 1), "a worker that was taken over could: list /tmp");
+    assert_string_equal(text_of(checks, 2), "workers are held by limits");
+    for (size_t i = 0; i < 3; i++) {
+        assert_string_equal(state_of(checks, i), "note");
+    }
+    json_decref(answer);
+    json_decref(checks);
+}
+
 static void test_usable_device(void **state)
 {
     json_t *checks = json_array();
@@ -152,6 +194,7 @@ static void test_printing_says_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sandbox_that_holds),     cmocka_unit_test(test_sandbox_with_holes),
         cmocka_unit_test(test_usable_device),          cmocka_unit_test(test_unusable_device),
         cmocka_unit_test(test_missing_gates_are_told), cmocka_unit_test(test_probe_that_fails),
         cmocka_unit_test(test_probe_that_crashes),     cmocka_unit_test(test_printing_says_all),

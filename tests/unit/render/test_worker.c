@@ -90,7 +90,7 @@ static int run(struct bench *bench)
     int r;
 
     assert_int_equal(shutdown(bench->peer, SHUT_WR), 0);
-    r = pv_render_worker_run(bench->fd);
+    r = pv_render_worker_run(bench->fd, NULL);
     bench->fd = -1;
     assert_int_equal(open_fds(), bench->fds_before + 2);
     return r;
@@ -390,7 +390,7 @@ static void test_a_device_that_goes(void **state)
     say(bench, &leave, sizeof(leave), false);
     say(bench, &leave, sizeof(leave), false);
     close(bench->peer);
-    assert_int_equal(pv_render_worker_run(bench->fd), 0);
+    assert_int_equal(pv_render_worker_run(bench->fd, NULL), 0);
     bench->fd = -1;
     bench->peer = dup(bench->file); /* for teardown's count */
     again(state);
