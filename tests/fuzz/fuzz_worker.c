@@ -215,7 +215,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
         send_packet(device_fd, &in);
     }
     (void)shutdown(device_fd, SHUT_WR);
-    (void)!pv_render_worker_run(worker_fd);
+    (void)!pv_render_worker_run(worker_fd, NULL);
     pv_os_fds_close(&device_fd, 1);
     fuzz_driver_check();
     fuzz_end();

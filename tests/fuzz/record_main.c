@@ -87,7 +87,7 @@ int main(int argc, char **argv)
     }
     r = pv_os_write_guard_install();
     if (r == 0) {
-        r = pv_render_worker_run(atoi(argv[1]));
+        r = pv_render_worker_run(atoi(argv[1]), NULL);
     }
     pthread_mutex_lock(&lock);
     (void)fclose(file);
