@@ -213,6 +213,8 @@ struct pv_venus_pages *pv_venus_resource_shmem_await(struct pv_venus_decoder *de
     deadline.tv_sec += ATTACH_WAIT_S;
     pv_venus_batch_end(decoder);
     pthread_mutex_lock(&context->resource_lock);
+    decoder->is_awaiting = true;
+    decoder->awaited_resource_id = resource_id;
     while (r == 0 && !pv_venus_ring_should_stop(decoder->ring)
            && !atomic_load(&context->stopping)) {
         const struct pv_venus_resource *resource =
@@ -224,9 +226,22 @@ struct pv_venus_pages *pv_venus_resource_shmem_await(struct pv_venus_decoder *de
         }
         r = pthread_cond_timedwait(&context->resource_added, &context->resource_lock, &deadline);
     }
+    decoder->is_awaiting = false;
     pthread_mutex_unlock(&context->resource_lock);
     pv_venus_batch_begin(decoder);
     return pages;
+}
+
+bool pv_venus_resource_is_awaited(struct pv_venus_decoder *decoder)
+{
+    struct pv_venus_context *context = decoder->context;
+    bool is_awaited;
+
+    pthread_mutex_lock(&context->resource_lock);
+    is_awaited = decoder->is_awaiting
+                 && pv_venus_resource_find_locked(context, decoder->awaited_resource_id) == NULL;
+    pthread_mutex_unlock(&context->resource_lock);
+    return is_awaited;
 }
 
 static int import_locked(struct pv_venus_context *context, uint32_t resource_id,

@@ -55,8 +55,10 @@ bool pv_venus_ring_wait_seqno(struct pv_venus_ring *ring, uint32_t seqno,
     pthread_mutex_lock(&context->lock);
     atomic_store_explicit(&context->seqno_wait, true, memory_order_seq_cst);
     while (!(reached = has_reached(ring, seqno)) && !pv_venus_ring_should_stop(ring)) {
+        /* For a number that only we can say, or a resource that only we can attach. */
         const bool ring_waits_for_us =
-            ring->waits_for_virtqueue && ring->virtqueue_seqno < ring->wanted_virtqueue_seqno;
+            (ring->waits_for_virtqueue && ring->virtqueue_seqno < ring->wanted_virtqueue_seqno)
+            || pv_venus_resource_is_awaited(&ring->ring_thread.decoder);
         const uint32_t tail = atomic_load_explicit(ring->tail, memory_order_seq_cst);
         const struct timespec deadline = pv_venus_ring_deadline(SEQNO_LOOK_NS);
 

@@ -69,6 +69,8 @@ struct pv_venus_decoder {
     struct pv_base_arena nested_arena; /* for commands of indirect streams */
     uint8_t *stream_copy;              /* private copy of an indirect stream, grown as needed */
     size_t stream_copy_bytes;
+    bool is_awaiting;             /* an attach of awaited_resource_id; both under resource_lock */
+    uint32_t awaited_resource_id;
     /* Even: holds no object. Odd: inside a batch. Other rings wait for it to change. */
     atomic_uint_fast64_t batch;
 };
@@ -135,6 +137,12 @@ struct pv_venus_pages *pv_venus_resource_shmem_ref(struct pv_venus_context *cont
  */
 struct pv_venus_pages *pv_venus_resource_shmem_await(struct pv_venus_decoder *decoder,
                                                      uint32_t resource_id);
+
+/*
+ * resource.c: whether a decoder waits for a resource that is not there. On the message thread, which
+ * alone attaches, this means: for as long as the caller does not go on. Takes resource_lock.
+ */
+bool pv_venus_resource_is_awaited(struct pv_venus_decoder *decoder);
 
 /*
  * resource.c: map a resource once more for an import. Returns 0 with a reference, -ENOENT when

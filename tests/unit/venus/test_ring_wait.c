@@ -101,6 +101,25 @@ static void test_a_deadlock_is_a_fault(void **state)
     venus_ring_finish(&ring);
 }
 
+/* The same with a resource: only the control queue, which waits, could attach it. */
+static void test_a_deadlock_over_an_attach_is_a_fault(void **state)
+{
+    const uint64_t begun_ns = pv_os_clock_now_ns();
+    struct venus_ring ring;
+
+    (void)state;
+    venus_ring_init(&ring, &bench, 4096, 0);
+    venus_set_reply(&b, 500, 0, 64);
+    venus_ring_push(&ring, &b);
+    reset();
+    venus_wait_ring(&b, ring.id, ring.tail);
+    venus_bench_submit(&bench, &b);
+    venus_bench_wait_lost(&bench);
+    assert_non_null(strstr(bench.reason, "vkWaitRingSeqnoMESA"));
+    assert_true(pv_os_clock_now_ns() - begun_ns < UINT64_C(4000000000));
+    venus_ring_finish(&ring);
+}
+
 static void test_a_position_that_nobody_wrote(void **state)
 {
     struct venus_ring ring;
@@ -208,6 +227,7 @@ int main(void)
         TEST(test_seqno_before_and_after_the_wait),
         TEST(test_control_queue_waits_for_a_ring),
         TEST(test_a_deadlock_is_a_fault),
+        TEST(test_a_deadlock_over_an_attach_is_a_fault),
         TEST(test_a_position_that_nobody_wrote),
         TEST(test_positions_around_the_wrap),
         TEST(test_a_position_beyond_the_wrap),
