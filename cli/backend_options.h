@@ -21,6 +21,7 @@ struct pv_cli_backend {
     const char *log;
     uint64_t memory_max_bytes;
     uint64_t window_bytes;
+    uint32_t context_max;
 };
 
 /* --renderer, --log and the limits. */
