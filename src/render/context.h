@@ -64,8 +64,8 @@ struct pv_render_backend_options {
 #define PV_RENDER_QUEUE_MAX_BYTES ((size_t)64 << 20)
 /* Descriptors that may wait with them: resources of other contexts, a few at a time. */
 #define PV_RENDER_QUEUE_FD_MAX 256u
-/* Long streams, each a file, that one worker has not come to. Mesa sends them when its ring is full
- * of references, one by one; over it they are refused. Their bytes count as the context's memory. */
+/* Long streams, each a file, that one worker has not come to; Mesa's on this way are some hundred
+ * bytes. Over it they are refused. Their bytes count as the context's memory. */
 #define PV_RENDER_STREAM_MAX 64u
 /* Answers that one context may owe: the kernel's queue holds 256 requests for all. */
 #define PV_RENDER_PENDING_MAX 4096u
