@@ -87,7 +87,8 @@ int pv_render_request_init(struct pv_gpu_context *context)
     if (r == 0) {
         r = send_packet(context, &message, sizeof(message), NULL, 0, backend->options.window_fd);
     }
-    /* A worker that has ended already is lost like any other, with its exit status as the reason. */
+    /* A worker that has ended already is lost like any other, with its exit status as the reason.
+     */
     return r < 0 && !context->unsent ? 0 : r;
 }
 
