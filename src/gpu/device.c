@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/account.h"
 #include "base/checked.h"
 #include "gpu/cursor.h"
 #include "gpu/dispatch.h"
@@ -91,6 +92,7 @@ int pv_gpu_device_create(const struct pv_gpu_device_options *options,
     }
     device->log = options->log;
     device->memory_limit_bytes = options->memory_limit_bytes;
+    device->account = options->account;
     device->sink_ops = options->sink_ops != NULL ? options->sink_ops : &no_sink;
     device->sink = options->sink;
     device->scanout_count = options->scanout_count;
@@ -131,7 +133,8 @@ static void end_life(struct pv_gpu_device *device)
     pv_gpu_scanout_clear_all(device);
     pv_gpu_resource_destroy_all(device);
     if (pv_gpu_window_clear(&device->window) < 0) {
-        pv_base_log_warn(device->log, "gpu.window", "the window's pages could not be freed");
+        pv_base_log_guest(device->log, "gpu.window", PV_BASE_LOG_WARN,
+                          "the window's pages could not be freed");
     }
     memset(device->logged_errors, 0, sizeof(device->logged_errors));
     device->fence_count = 0;
@@ -153,19 +156,34 @@ void pv_gpu_device_destroy(struct pv_gpu_device *device)
     }
 }
 
-bool pv_gpu_device_charge(struct pv_gpu_device *device, uint64_t size_bytes)
+bool pv_gpu_device_charge(struct pv_gpu_device *device, uint64_t size_bytes, bool by_worker)
 {
     if (!pv_base_range_is_inside(device->memory_used_bytes, size_bytes,
                                  device->memory_limit_bytes)) {
+        return false;
+    }
+    if (!by_worker && device->account != NULL
+        && !pv_base_account_charge(&device->account->memory, PV_BASE_ACCOUNT_DEVICE, size_bytes,
+                                   device->memory_limit_bytes)) {
         return false;
     }
     device->memory_used_bytes += size_bytes;
     return true;
 }
 
-void pv_gpu_device_refund(struct pv_gpu_device *device, uint64_t size_bytes)
+void pv_gpu_device_refund(struct pv_gpu_device *device, uint64_t size_bytes, bool by_worker)
 {
     device->memory_used_bytes -= size_bytes;
+    if (!by_worker && device->account != NULL) {
+        pv_base_account_refund(&device->account->memory, PV_BASE_ACCOUNT_DEVICE, size_bytes);
+    }
+}
+
+void pv_gpu_device_take_over(struct pv_gpu_device *device, uint64_t size_bytes)
+{
+    if (device->account != NULL) {
+        pv_base_account_add(&device->account->memory, PV_BASE_ACCOUNT_DEVICE, size_bytes);
+    }
 }
 
 int pv_gpu_device_set_mode(struct pv_gpu_device *device, uint32_t scanout_index, uint32_t width_px,
@@ -222,8 +240,9 @@ static void on_start(void *user, uint64_t features, bool window_is_mapped)
 
     device->features = features;
     device->window_is_mapped = window_is_mapped && device->window.fd >= 0;
-    pv_base_log_info(device->log, "gpu.device", "started with features 0x%llx, window %s",
-                     (unsigned long long)features, device->window_is_mapped ? "mapped" : "absent");
+    pv_base_log_guest(device->log, "gpu.device", PV_BASE_LOG_INFO,
+                      "started with features 0x%llx, window %s", (unsigned long long)features,
+                      device->window_is_mapped ? "mapped" : "absent");
 }
 
 static void on_queue_element(void *user, uint32_t queue_index, struct pv_virtio_element *element)
@@ -240,7 +259,7 @@ static void on_reset(void *user)
 {
     struct pv_gpu_device *device = user;
 
-    pv_base_log_info(device->log, "gpu.device", "reset");
+    pv_base_log_guest(device->log, "gpu.device", PV_BASE_LOG_INFO, "reset");
     end_life(device);
 }
 

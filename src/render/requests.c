@@ -60,6 +60,13 @@ static int send_request(struct pv_gpu_context *context, const void *message, siz
     return 0;
 }
 
+static int send_account(struct pv_gpu_context *context)
+{
+    const struct pv_render_account message = {PV_RENDER_ACCOUNT, context->account_slot};
+
+    return send_packet(context, &message, sizeof(message), NULL, 0, context->backend->account_fd);
+}
+
 int pv_render_request_init(struct pv_gpu_context *context)
 {
     const struct pv_render_backend *backend = context->backend;
@@ -71,14 +78,17 @@ int pv_render_request_init(struct pv_gpu_context *context)
         .window_size_bytes = backend->options.window_size_bytes,
         .memory_max_bytes = backend->options.memory_max_bytes,
     };
-    int r;
+    int r = send_account(context);
 
     (void)snprintf(message.name, sizeof(message.name), "%s", context->name);
     if (backend->log_filter != NULL) {
         (void)snprintf(message.log, sizeof(message.log), "%s", backend->log_filter);
     }
-    r = send_packet(context, &message, sizeof(message), NULL, 0, backend->options.window_fd);
-    /* A worker that has ended already is lost like any other: its exit status is the reason. */
+    if (r == 0) {
+        r = send_packet(context, &message, sizeof(message), NULL, 0, backend->options.window_fd);
+    }
+    /* A worker that has ended already is lost like any other, with its exit status as the reason.
+     */
     return r < 0 && !context->unsent ? 0 : r;
 }
 
@@ -127,11 +137,24 @@ int pv_render_request_leave(struct pv_gpu_context *context, uint32_t resource_id
 static int send_long_stream(struct pv_gpu_context *context, const struct pv_render_submit *message,
                             const void *bytes)
 {
+    struct pv_base_account *account = context->backend->account;
+    const uint32_t slot = context->account_slot;
+    /* A worker that was taken over can claim more than it did: the files are its own loss. */
+    const uint64_t waiting =
+        context->stream_count
+        - atomic_load_explicit(&account->figures[slot].stream_count, memory_order_relaxed);
     int fd;
     ssize_t written;
-    int r = pv_os_shm_create("pearvisor-stream", message->size_bytes, &fd);
+    int r;
 
+    if (waiting >= PV_RENDER_STREAM_MAX
+        || !pv_base_account_charge(&account->memory, slot, message->size_bytes,
+                                   context->backend->options.memory_max_bytes)) {
+        return -ENOMEM;
+    }
+    r = pv_os_shm_create("pearvisor-stream", message->size_bytes, &fd);
     if (r < 0) {
+        pv_base_account_refund(&account->memory, slot, message->size_bytes);
         return r;
     }
     written = pv_os_fd_write_start(fd, bytes, message->size_bytes);
@@ -139,6 +162,11 @@ static int send_long_stream(struct pv_gpu_context *context, const struct pv_rend
             ? send_packet(context, message, sizeof(*message), NULL, 0, fd)
             : -ENOMEM;
     pv_os_fd_close(fd);
+    if (r < 0) {
+        pv_base_account_refund(&account->memory, slot, message->size_bytes);
+    } else {
+        context->stream_count++; /* the worker gives the bytes back */
+    }
     return r;
 }
 

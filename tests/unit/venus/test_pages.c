@@ -47,7 +47,7 @@ static bool fd_is_open(int fd)
 static void test_private_pages(void **state)
 {
     struct pv_venus_pages *pages;
-    atomic_uint_fast64_t account = 5 * PAGE;
+    static struct pv_base_account account;
     void *memory;
 
     (void)state;
@@ -57,16 +57,16 @@ static void test_private_pages(void **state)
     assert_int_equal((uintptr_t)pages->memory % PAGE, 0);
     assert_true(is_filled(pages->memory, 0, 3 * PAGE));
     memset(pages->memory, 1, 3 * PAGE);
-    pages->account = &account;
-    pages->charged_bytes = 3 * PAGE;
+    pv_base_account_add(&account.memory, 7, 5 * PAGE);
+    pv_venus_pages_charge(pages, &account, 7, 3 * PAGE);
     memory = pages->memory;
     assert_ptr_equal(pv_venus_pages_ref(pages), pages);
     pv_venus_pages_unref(pages);
     assert_true(is_filled(memory, 1, 3 * PAGE)); /* one reference is left */
-    assert_int_equal(account, 5 * PAGE);
+    assert_int_equal(pv_base_account_bytes(&account.memory, 7), 5 * PAGE);
     pv_venus_pages_unref(pages);
     assert_false(is_mapped(memory));
-    assert_int_equal(account, 2 * PAGE);
+    assert_int_equal(pv_base_account_bytes(&account.memory, 7), 2 * PAGE);
     pv_venus_pages_unref(NULL);
 }
 
