@@ -135,12 +135,12 @@ static void allow_own_scheduling(struct filter *filter)
     allow(filter, "prlimit64", 2, read_limit);
 }
 
-/* Names of threads and mappings, and looking at one's own state. */
+/* Names of threads and mappings, how late a sleep may end (os/clock.c), and looking at oneself. */
 static void allow_own_state(struct filter *filter)
 {
-    static const uint32_t values[] = {PR_SET_NAME,         PR_GET_NAME,     PR_SET_VMA,
-                                      PR_GET_DUMPABLE,     PR_CAPBSET_READ, PR_GET_SECCOMP,
-                                      PR_GET_NO_NEW_PRIVS, PR_GET_KEEPCAPS};
+    static const uint32_t values[] = {PR_SET_NAME,         PR_GET_NAME,      PR_SET_VMA,
+                                      PR_GET_DUMPABLE,     PR_CAPBSET_READ,  PR_GET_SECCOMP,
+                                      PR_GET_NO_NEW_PRIVS, PR_SET_TIMERSLACK};
     static const uint32_t sanitizer_values[] = {PR_SET_DUMPABLE, PR_SET_PTRACER};
 
     allow_values(filter, "prctl", 0, values, PV_ARRAY_LEN(values));
