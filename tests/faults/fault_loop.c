@@ -143,7 +143,7 @@ void fault_loop_run(enum inject_class class, void (*life)(void))
     }
     inject_resume();
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
-    print_message("%s: %llu calls, each failed once, in %.1f s\n", inject_class_name(class),
+    print_message("# %s: %llu calls, each failed once, in %.1f s\n", inject_class_name(class),
                   (unsigned long long)now_at - 1,
                   (double)(end.tv_sec - start.tv_sec)
                       + (double)(end.tv_nsec - start.tv_nsec) / 1e9);

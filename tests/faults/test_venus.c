@@ -416,7 +416,7 @@ static void loop(enum inject_class class, void (*lived)(void))
     memset(outcomes, 0, sizeof(outcomes));
     inject_vulkan_set_driver(fake_driver_entry);
     fault_loop_run(class, lived);
-    print_message("    told by a result %u, by a lost context %u, did without %u\n", outcomes[1],
+    print_message("#   told by a result %u, by a lost context %u, did without %u\n", outcomes[1],
                   outcomes[2], outcomes[0]);
 }
 

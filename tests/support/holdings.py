@@ -6,12 +6,16 @@ import pathlib
 
 
 def holdings(pid):
-    """Of a live process. pss_kib: its own memory and its share of what others map too."""
+    """
+    Of a live process. anon_kib: memory of its own. pss_kib: that, and its share of what others map
+    too, for the device the guest's memory as far as it has looked at it.
+    """
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
     fields = dict(line.split(":", 1) for line in status.splitlines())
     pss = [line.split()[1] for line in rollup.splitlines() if line.startswith("Pss:")]
     return {
+        "anon_kib": int(fields["RssAnon"].split()[0]),
         "pss_kib": int(pss[0]),
         "rss_kib": int(fields["VmRSS"].split()[0]),
         "fds": len(os.listdir(f"/proc/{pid}/fd")),
