@@ -224,14 +224,10 @@ static void test_seqnos_past_32_bits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_seqno_before_and_after_the_wait),
-        TEST(test_control_queue_waits_for_a_ring),
-        TEST(test_a_deadlock_is_a_fault),
-        TEST(test_a_deadlock_over_an_attach_is_a_fault),
-        TEST(test_a_position_that_nobody_wrote),
-        TEST(test_positions_around_the_wrap),
-        TEST(test_a_position_beyond_the_wrap),
-        TEST(test_seqnos_past_32_bits),
+        TEST(test_seqno_before_and_after_the_wait), TEST(test_control_queue_waits_for_a_ring),
+        TEST(test_a_deadlock_is_a_fault),           TEST(test_a_deadlock_over_an_attach_is_a_fault),
+        TEST(test_a_position_that_nobody_wrote),    TEST(test_positions_around_the_wrap),
+        TEST(test_a_position_beyond_the_wrap),      TEST(test_seqnos_past_32_bits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
