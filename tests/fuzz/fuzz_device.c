@@ -198,9 +198,17 @@ static void submit(struct worker *worker, struct fuzz_input *in)
     static const uint8_t stream[PV_RENDER_INLINE_MAX_BYTES + 4];
     const uint8_t flags = fuzz_u8(in);
 
-    (void)!pv_render_context_ops.submit(worker->context, stream,
-                                        (flags & 2) != 0 ? sizeof(stream) : flags & 0xfcu,
-                                        (flags & 1) != 0, fuzz_u8(in) % 64, fuzz_u8(in));
+    size_t size_bytes = flags & 0x7cu;
+
+    /* Longer than a packet, which travels as a file; or so long that some of them fill the socket.
+     */
+    if ((flags & 2) != 0) {
+        size_bytes = sizeof(stream);
+    } else if ((flags & 0x80) != 0) {
+        size_bytes = PV_RENDER_INLINE_MAX_BYTES;
+    }
+    (void)!pv_render_context_ops.submit(worker->context, stream, size_bytes, (flags & 1) != 0,
+                                        fuzz_u8(in) % 64, fuzz_u8(in));
 }
 
 /* ---- the worker talks ---- */
