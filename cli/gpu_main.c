@@ -162,7 +162,9 @@ static size_t get_statistics(void *user, struct pv_display_statistics *ret_stati
 
     pv_gpu_device_get_statistics(gpu->device, &figures);
     *ret_statistics = (struct pv_display_statistics){
+        .server_kind = PV_DISPLAY_SERVER_DEVICE,
         .memory_used_bytes = figures.memory_used_bytes,
+        .memory_all_bytes = figures.memory_all_bytes,
         .memory_limit_bytes = figures.memory_limit_bytes,
         .window_used_bytes = figures.window_used_bytes,
         .window_size_bytes = figures.window_size_bytes,
@@ -177,9 +179,17 @@ static size_t get_statistics(void *user, struct pv_display_statistics *ret_stati
         .fence_count = figures.fence_count,
     };
     for (size_t i = 0; i < count; i++) {
+        const struct pv_gpu_context_usage *usage = &contexts[i].usage;
+
         ret_contexts[i] = (struct pv_display_context){
-            .memory_bytes = contexts[i].memory_bytes,
+            .memory_bytes = contexts[i].unpaid_bytes + usage->memory_bytes,
+            .blob_bytes = contexts[i].memory_bytes,
             .submit_count = contexts[i].submit_count,
+            .command_count = usage->command_count,
+            .object_count = usage->object_count,
+            .ring_count = usage->ring_count,
+            .request_count = usage->request_count,
+            .worker_pid = usage->worker_pid,
             .context_id = contexts[i].context_id,
             .capset_id = contexts[i].capset_id,
             .fence_count = contexts[i].fence_count,
@@ -244,6 +254,7 @@ static int start_device(struct gpu *gpu, const struct gpu_options *options, cons
     }
     pv_cli_capset_fill(capset);
     device.context_backend = gpu->backend;
+    device.account = pv_render_backend_account(gpu->backend);
     return pv_gpu_device_create(&device, &gpu->device);
 }
 

@@ -19,6 +19,7 @@ struct hash_node {
 struct pv_base_id_table_hash {
     pthread_mutex_t lock; /* guards everything here, and all changes of the dense part */
     size_t object_count;
+    atomic_uint_fast64_t *published; /* its copy for others, or NULL */
     struct hash_node *buckets[HASH_BUCKET_COUNT];
 };
 
@@ -110,6 +111,14 @@ static int add_sparse_locked(struct pv_base_id_table *table, struct pv_base_obje
     return 0;
 }
 
+static void set_count_locked(struct pv_base_id_table *table, size_t count)
+{
+    table->hash->object_count = count;
+    if (table->hash->published != NULL) {
+        atomic_store_explicit(table->hash->published, count, memory_order_relaxed);
+    }
+}
+
 int pv_base_id_table_add(struct pv_base_id_table *table, struct pv_base_object *object)
 {
     int r;
@@ -126,7 +135,7 @@ int pv_base_id_table_add(struct pv_base_id_table *table, struct pv_base_object *
         r = add_sparse_locked(table, object);
     }
     if (r == 0) {
-        table->hash->object_count++;
+        set_count_locked(table, table->hash->object_count + 1);
     }
     pthread_mutex_unlock(&table->hash->lock);
     return r;
@@ -166,7 +175,7 @@ static struct pv_base_object *remove_locked(struct pv_base_id_table *table, uint
         object = remove_sparse_locked(table, id);
     }
     if (object != NULL) {
-        table->hash->object_count--;
+        set_count_locked(table, table->hash->object_count - 1);
     }
     return object;
 }
@@ -216,6 +225,12 @@ struct pv_base_object *pv_base_id_table_find_sparse(const struct pv_base_id_tabl
     object = find_sparse_locked(table, id);
     pthread_mutex_unlock(&table->hash->lock);
     return object;
+}
+
+void pv_base_id_table_publish_count(struct pv_base_id_table *table, atomic_uint_fast64_t *word)
+{
+    table->hash->published = word;
+    set_count_locked(table, table->hash->object_count);
 }
 
 size_t pv_base_id_table_count(const struct pv_base_id_table *table)

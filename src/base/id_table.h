@@ -64,6 +64,12 @@ struct pv_base_object *pv_base_id_table_remove(struct pv_base_id_table *table, u
 bool pv_base_id_table_remove_exact(struct pv_base_id_table *table,
                                    const struct pv_base_object *object);
 
+/*
+ * Keep a copy of the number of objects in *word (borrowed; NULL: no more), for who cannot ask, such
+ * as another process. Before other threads use the table.
+ */
+void pv_base_id_table_publish_count(struct pv_base_id_table *table, atomic_uint_fast64_t *word);
+
 /* Number of objects inside. Any thread. */
 size_t pv_base_id_table_count(const struct pv_base_id_table *table);
 

@@ -22,9 +22,9 @@
 #include <stdint.h>
 
 #define PV_DISPLAY_WIRE_MAGIC   0x43565650u /* "PVVC" */
-#define PV_DISPLAY_WIRE_VERSION 1u
+#define PV_DISPLAY_WIRE_VERSION 2u
 
-/* Payload of one answer: a thousand contexts and more. */
+/* Payload of one answer: twice as many contexts as there can be. */
 #define PV_DISPLAY_ANSWER_MAX_BYTES 131072u
 #define PV_DISPLAY_FD_MAX           2u
 
@@ -82,8 +82,15 @@ struct pv_display_frame {
 };
 static_assert(sizeof(struct pv_display_frame) == 96, "frame");
 
+/* Who answers. */
+enum pv_display_server_kind {
+    PV_DISPLAY_SERVER_DEVICE = 1, /* the virtio-gpu device of a VM */
+    PV_DISPLAY_SERVER_VTEST = 2,  /* no screens, no window, no resources of a device */
+};
+
 struct pv_display_statistics {
-    uint64_t memory_used_bytes;
+    uint64_t memory_used_bytes; /* blobs and 2D resources of the device */
+    uint64_t memory_all_bytes;  /* those, and what the workers allocated */
     uint64_t memory_limit_bytes;
     uint64_t window_used_bytes;
     uint64_t window_size_bytes;
@@ -97,19 +104,27 @@ struct pv_display_statistics {
     uint32_t held_count;
     uint32_t fence_count;
     uint32_t listed_count; /* contexts that follow */
-    uint32_t reserved;
+    uint32_t server_kind;  /* enum pv_display_server_kind */
 };
-static_assert(sizeof(struct pv_display_statistics) == 88, "statistics");
+static_assert(sizeof(struct pv_display_statistics) == 96, "statistics");
 
+/* One context. What its worker counts is the worker's word: figures for people. */
 struct pv_display_context {
-    uint64_t memory_bytes;
-    uint64_t submit_count;
+    uint64_t memory_bytes;  /* all that it makes the host hold */
+    uint64_t blob_bytes;    /* of these, blobs that it made and that still live */
+    uint64_t submit_count;  /* streams on the control queue */
+    uint64_t command_count; /* Vulkan commands since its start */
+    uint64_t object_count;
     uint32_t context_id;
     uint32_t capset_id;
     uint32_t fence_count;
     uint32_t is_lost;
+    uint32_t ring_count;
+    uint32_t request_count; /* that its worker owes an answer to */
+    uint32_t worker_pid;    /* in the device's own namespace; 0: none */
+    uint32_t reserved;
     char name[64];
 };
-static_assert(sizeof(struct pv_display_context) == 96, "context");
+static_assert(sizeof(struct pv_display_context) == 136, "context");
 
 #endif

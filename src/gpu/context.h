@@ -43,6 +43,17 @@ struct pv_gpu_exported {
     uint32_t map_info;   /* VIRTIO_GPU_MAP_CACHE_* for RESOURCE_MAP_BLOB */
 };
 
+/* What a context uses now. The worker counts it: figures for people, nothing is decided by them. */
+struct pv_gpu_context_usage {
+    uint64_t memory_bytes;  /* host memory of its Vulkan allocations */
+    uint64_t command_count; /* Vulkan commands since its start */
+    uint64_t object_count;  /* Vulkan objects */
+    uint32_t ring_count;
+    uint32_t fence_count;   /* outstanding */
+    uint32_t request_count; /* outstanding */
+    uint32_t worker_pid;    /* 0: none, or no process */
+};
+
 /* Implemented by the user of a context: the virtio-gpu device, or a vtest connection. */
 struct pv_gpu_context_events {
     /* All work submitted before the fence, on the fence's timeline, is done. */
@@ -93,6 +104,8 @@ struct pv_gpu_context_ops {
      */
     int (*place)(struct pv_gpu_context *context, uint32_t resource_id, uint64_t offset_bytes,
                  uint64_t cookie);
+    /* Current figures; all zero for a lost one. NULL: this kind of context has none. */
+    void (*get_usage)(const struct pv_gpu_context *context, struct pv_gpu_context_usage *ret_usage);
 };
 
 #endif

@@ -41,7 +41,7 @@ static void drop_image(struct pv_gpu_device *device, struct pv_gpu_cursor *curso
 {
     pv_gpu_frame_destroy(cursor->image);
     cursor->image = NULL;
-    pv_gpu_device_refund(device, cursor->charged_bytes);
+    pv_gpu_device_refund(device, cursor->charged_bytes, false);
     cursor->charged_bytes = 0;
 }
 
@@ -67,12 +67,12 @@ static int fit_image(struct pv_gpu_device *device, struct pv_gpu_cursor *cursor,
         && cursor->image->view.height_px == height_px && cursor->image->view.format == format) {
         return 0;
     }
-    if (!pv_gpu_device_charge(device, size_bytes)) {
+    if (!pv_gpu_device_charge(device, size_bytes, false)) {
         return -ENOMEM;
     }
     r = pv_gpu_frame_create(width_px, height_px, format, &image);
     if (r < 0) {
-        pv_gpu_device_refund(device, size_bytes);
+        pv_gpu_device_refund(device, size_bytes, false);
         return r;
     }
     drop_image(device, cursor);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/account.h"
 #include "base/checked.h"
 #include "gpu/cursor.h"
 #include "gpu/dispatch.h"
@@ -91,6 +92,7 @@ int pv_gpu_device_create(const struct pv_gpu_device_options *options,
     }
     device->log = options->log;
     device->memory_limit_bytes = options->memory_limit_bytes;
+    device->account = options->account;
     device->sink_ops = options->sink_ops != NULL ? options->sink_ops : &no_sink;
     device->sink = options->sink;
     device->scanout_count = options->scanout_count;
@@ -153,19 +155,34 @@ void pv_gpu_device_destroy(struct pv_gpu_device *device)
     }
 }
 
-bool pv_gpu_device_charge(struct pv_gpu_device *device, uint64_t size_bytes)
+bool pv_gpu_device_charge(struct pv_gpu_device *device, uint64_t size_bytes, bool by_worker)
 {
     if (!pv_base_range_is_inside(device->memory_used_bytes, size_bytes,
                                  device->memory_limit_bytes)) {
+        return false;
+    }
+    if (!by_worker && device->account != NULL
+        && !pv_base_account_charge(&device->account->memory, PV_BASE_ACCOUNT_DEVICE, size_bytes,
+                                   device->memory_limit_bytes)) {
         return false;
     }
     device->memory_used_bytes += size_bytes;
     return true;
 }
 
-void pv_gpu_device_refund(struct pv_gpu_device *device, uint64_t size_bytes)
+void pv_gpu_device_refund(struct pv_gpu_device *device, uint64_t size_bytes, bool by_worker)
 {
     device->memory_used_bytes -= size_bytes;
+    if (!by_worker && device->account != NULL) {
+        pv_base_account_refund(&device->account->memory, PV_BASE_ACCOUNT_DEVICE, size_bytes);
+    }
+}
+
+void pv_gpu_device_take_over(struct pv_gpu_device *device, uint64_t size_bytes)
+{
+    if (device->account != NULL) {
+        pv_base_account_add(&device->account->memory, PV_BASE_ACCOUNT_DEVICE, size_bytes);
+    }
 }
 
 int pv_gpu_device_set_mode(struct pv_gpu_device *device, uint32_t scanout_index, uint32_t width_px,

@@ -36,6 +36,9 @@ struct pv_gpu_device_options {
 
     /* The most that a guest may make us hold: 2D resources, blobs of every kind, frames. */
     uint64_t memory_limit_bytes;
+    /* Where workers and this device count memory under that one limit; borrowed. NULL: only the
+     * device's own memory is limited. */
+    struct pv_base_account *account;
 
     /* Contexts. context_ops NULL: a 2D device without contexts and capsets. */
     const struct pv_gpu_context_ops *context_ops;
@@ -87,8 +90,10 @@ struct pv_gpu_context_statistics {
     char name[64];
     bool lost;
     uint64_t memory_bytes; /* blobs that this context made and that still live */
+    uint64_t unpaid_bytes; /* of these, what no worker has charged to itself */
     uint64_t submit_count;
-    uint32_t fence_count; /* not retired yet */
+    uint32_t fence_count;              /* not retired yet */
+    struct pv_gpu_context_usage usage; /* its worker's */
 };
 
 /* Up to max contexts; returns how many were written. */

@@ -70,7 +70,7 @@ int pv_gpu_resource_create(struct pv_gpu_device *device, uint32_t id,
     }
     /* The guest's own memory costs us nothing. */
     charged_bytes = kind == PV_GPU_RESOURCE_GUEST ? 0 : size_bytes;
-    if (!pv_gpu_device_charge(device, charged_bytes)) {
+    if (!pv_gpu_device_charge(device, charged_bytes, kind == PV_GPU_RESOURCE_DEVICE)) {
         free(resource);
         return -ENOMEM;
     }
@@ -79,6 +79,7 @@ int pv_gpu_resource_create(struct pv_gpu_device *device, uint32_t id,
     resource->kind = kind;
     resource->size_bytes = size_bytes;
     resource->charged_bytes = charged_bytes;
+    resource->charged_by_worker = kind == PV_GPU_RESOURCE_DEVICE;
     resource->fd = -1;
     resource->map_info = PV_GPU_MAP_CACHE_CACHED;
     resource->next = *bucket;
@@ -105,7 +106,7 @@ void pv_gpu_resource_destroy(struct pv_gpu_resource *resource)
         pv_base_log_warn(device->log, "gpu.window",
                          "pages of a range could not be freed: it stays unused");
     }
-    pv_gpu_device_refund(device, resource->charged_bytes);
+    pv_gpu_device_refund(device, resource->charged_bytes, resource->charged_by_worker);
     pv_gpu_backing_finish(device, &resource->backing);
     pv_gpu_attachment_finish(resource);
     free(resource);
@@ -213,9 +214,14 @@ void pv_gpu_resource_lose_context(struct pv_gpu_device *device,
     for (size_t i = 0; i < PV_GPU_RESOURCE_BUCKETS; i++) {
         for (struct pv_gpu_resource *resource = device->resources[i]; resource != NULL;
              resource = resource->next) {
-            if (resource->owner == context && resource->kind == PV_GPU_RESOURCE_DEVICE
-                && resource->fd < 0 && !resource->is_mapped) {
+            if (resource->owner != context || resource->kind != PV_GPU_RESOURCE_DEVICE) {
+                continue;
+            }
+            if (resource->fd < 0 && !resource->is_mapped) {
                 resource->is_dead = true;
+            } else if (resource->charged_by_worker) {
+                pv_gpu_device_take_over(device, resource->charged_bytes);
+                resource->charged_by_worker = false;
             }
         }
     }

@@ -55,6 +55,7 @@ struct pv_gpu_resource {
     enum pv_gpu_resource_kind kind;
     uint32_t blob_flags;
     uint64_t size_bytes;    /* as the guest gave it, or as width and height make it */
+    bool charged_by_worker; /* and so not against what all of the VM use */
     uint64_t charged_bytes; /* against the memory limit */
 
     int fd;               /* 2D and exported memory; -1: none */

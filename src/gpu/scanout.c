@@ -30,7 +30,7 @@ static void drop_frame(struct pv_gpu_device *device, struct pv_gpu_scanout *scan
 {
     pv_gpu_frame_destroy(scanout->frame);
     scanout->frame = NULL;
-    pv_gpu_device_refund(device, scanout->charged_bytes);
+    pv_gpu_device_refund(device, scanout->charged_bytes, false);
     scanout->charged_bytes = 0;
 }
 
@@ -61,12 +61,12 @@ static int fit_frame(struct pv_gpu_device *device, uint32_t index,
         && scanout->frame->view.format == source->format) {
         return 0;
     }
-    if (!pv_gpu_device_charge(device, size_bytes)) {
+    if (!pv_gpu_device_charge(device, size_bytes, false)) {
         return -ENOMEM;
     }
     r = pv_gpu_frame_create(width_px, height_px, source->format, &frame);
     if (r < 0) {
-        pv_gpu_device_refund(device, size_bytes);
+        pv_gpu_device_refund(device, size_bytes, false);
         return r;
     }
     drop_frame(device, scanout);

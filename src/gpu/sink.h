@@ -65,7 +65,8 @@ struct pv_gpu_statistics {
     uint32_t resource_count;
     uint32_t held_count;        /* requests not answered yet */
     uint32_t fence_count;       /* of these, fenced ones */
-    uint64_t memory_used_bytes; /* as charged against the limit */
+    uint64_t memory_used_bytes; /* blobs and 2D resources, as charged against the limit */
+    uint64_t memory_all_bytes;  /* these and all that workers allocated, against the same limit */
     uint64_t memory_limit_bytes;
     uint64_t window_used_bytes; /* mapped ranges */
     uint64_t window_size_bytes;

@@ -46,6 +46,7 @@ struct pv_gpu_device {
     const struct pv_gpu_sink_ops *sink_ops; /* never NULL */
     void *sink;
     uint64_t memory_limit_bytes;
+    struct pv_base_account *account; /* may be NULL */
     uint8_t uuid_seed[8];
 
     /* Between attach and detach. */
@@ -82,10 +83,19 @@ struct pv_gpu_device {
     uint64_t frame_count;
 };
 
-/* Charge memory against the guest's limit. False, and nothing charged, when it is exhausted. */
-bool pv_gpu_device_charge(struct pv_gpu_device *device, uint64_t size_bytes);
+/*
+ * Charge memory against the guest's limit. False, and nothing charged, when it is exhausted.
+ *
+ * by_worker  a worker allocated it and has charged it to itself: it counts among the device's
+ *            resources, but not a second time among all that the VM uses
+ */
+PV_NODISCARD bool pv_gpu_device_charge(struct pv_gpu_device *device, uint64_t size_bytes,
+                                       bool by_worker);
 
-/* Give back what was charged. */
-void pv_gpu_device_refund(struct pv_gpu_device *device, uint64_t size_bytes);
+/* Give back what was charged, with the same by_worker. */
+void pv_gpu_device_refund(struct pv_gpu_device *device, uint64_t size_bytes, bool by_worker);
+
+/* The worker is gone, and memory that was charged by it lives on: it is the device's now. */
+void pv_gpu_device_take_over(struct pv_gpu_device *device, uint64_t size_bytes);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/account.h"
 #include "gpu/device.h"
 #include "gpu/guest_context.h"
 #include "gpu/resource.h"
@@ -18,6 +19,8 @@ void pv_gpu_device_get_statistics(const struct pv_gpu_device *device,
         .fence_count = device->fence_count,
         .memory_used_bytes = device->memory_used_bytes,
         .memory_limit_bytes = device->memory_limit_bytes,
+        .memory_all_bytes = device->account != NULL ? pv_base_account_sum(&device->account->memory)
+                                                    : device->memory_used_bytes,
         .window_used_bytes = device->window.used_bytes,
         .window_size_bytes = device->window.size_bytes,
         .command_count = device->command_count,
@@ -39,20 +42,19 @@ void pv_gpu_device_get_statistics(const struct pv_gpu_device *device,
     *ret_statistics = statistics;
 }
 
-static uint64_t memory_of(const struct pv_gpu_device *device,
-                          const struct pv_gpu_guest_context *context)
+static void sum_memory(const struct pv_gpu_device *device,
+                       const struct pv_gpu_guest_context *context,
+                       struct pv_gpu_context_statistics *figures)
 {
-    uint64_t sum_bytes = 0;
-
     for (size_t i = 0; i < PV_GPU_RESOURCE_BUCKETS; i++) {
         for (const struct pv_gpu_resource *resource = device->resources[i]; resource != NULL;
              resource = resource->next) {
             if (resource->owner == context) {
-                sum_bytes += resource->charged_bytes;
+                figures->memory_bytes += resource->charged_bytes;
+                figures->unpaid_bytes += resource->charged_by_worker ? 0 : resource->charged_bytes;
             }
         }
     }
-    return sum_bytes;
 }
 
 size_t pv_gpu_device_get_contexts(const struct pv_gpu_device *device,
@@ -69,11 +71,14 @@ size_t pv_gpu_device_get_contexts(const struct pv_gpu_device *device,
                 .context_id = context->id,
                 .capset_id = context->capset_id,
                 .lost = context->is_lost,
-                .memory_bytes = memory_of(device, context),
                 .submit_count = context->submit_count,
                 .fence_count = context->fence_count,
             };
+            sum_memory(device, context, one);
             memcpy(one->name, context->name, sizeof(one->name));
+            if (context->worker != NULL && device->context_ops->get_usage != NULL) {
+                device->context_ops->get_usage(context->worker, &one->usage);
+            }
         }
     }
     return count;

@@ -8,23 +8,53 @@
  */
 #include "render/context.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "os/clock.h"
+#include "os/fd.h"
+#include "os/shm.h"
 #include "render/context_internal.h"
 #include "render/incoming.h"
 #include "render/requests.h"
 
 /* ---- the end of a context ---- */
 
+/* There is a slot for each context that may be. */
+static uint32_t slot_take(struct pv_render_backend *backend)
+{
+    uint32_t slot = PV_BASE_ACCOUNT_DEVICE + 1;
+
+    static_assert(PV_BASE_ACCOUNT_SLOT_COUNT == PV_RENDER_CONTEXT_MAX + 1, "a slot for each");
+    while (slot < PV_BASE_ACCOUNT_SLOT_COUNT && backend->slot_is_taken[slot]) {
+        slot++;
+    }
+    if (slot == PV_BASE_ACCOUNT_SLOT_COUNT) {
+        return PV_BASE_ACCOUNT_DEVICE;
+    }
+    backend->slot_is_taken[slot] = true;
+    return slot;
+}
+
+/* The worker is gone: what it held is given back. */
+static void slot_give_back(struct pv_gpu_context *context)
+{
+    if (context->account_slot != PV_BASE_ACCOUNT_DEVICE) {
+        pv_base_account_clear(context->backend->account, context->account_slot);
+        context->backend->slot_is_taken[context->account_slot] = false;
+        context->account_slot = PV_BASE_ACCOUNT_DEVICE;
+    }
+}
+
 static void worker_end(struct pv_gpu_context *context)
 {
     pv_os_source_remove(context->source);
     context->source = NULL;
     pv_render_spawner_end(&context->backend->spawner, &context->worker);
+    slot_give_back(context);
 }
 
 static void context_free(struct pv_gpu_context *context)
@@ -195,6 +225,7 @@ static int op_create(void *user, uint32_t context_id, uint32_t capset_id, const 
     context->backend = backend;
     context->id = context_id;
     context->worker = PV_RENDER_WORKER_NONE;
+    context->account_slot = slot_take(backend);
     context->events = events;
     context->events_user = events_user;
     copy_name(context->name, name);
@@ -231,6 +262,27 @@ static void op_destroy(struct pv_gpu_context *context)
     }
 }
 
+static void op_get_usage(const struct pv_gpu_context *context,
+                         struct pv_gpu_context_usage *ret_usage)
+{
+    const struct pv_base_account *account = context->backend->account;
+    const struct pv_base_account_figures *figures = &account->figures[context->account_slot];
+
+    *ret_usage = (struct pv_gpu_context_usage){0};
+    if (context->account_slot == PV_BASE_ACCOUNT_DEVICE) {
+        return;
+    }
+    *ret_usage = (struct pv_gpu_context_usage){
+        .memory_bytes = pv_base_account_bytes(&account->memory, context->account_slot),
+        .command_count = pv_base_account_commands(account, context->account_slot),
+        .object_count = atomic_load_explicit(&figures->object_count, memory_order_relaxed),
+        .ring_count = context->ledger.ring_count,
+        .fence_count = context->ledger.fence_count,
+        .request_count = context->ledger.pending_count,
+        .worker_pid = (uint32_t)context->worker.process.pid,
+    };
+}
+
 const struct pv_gpu_context_ops pv_render_context_ops = {
     .create = op_create,
     .destroy = op_destroy,
@@ -239,16 +291,39 @@ const struct pv_gpu_context_ops pv_render_context_ops = {
     .submit = pv_render_request_submit,
     .export_blob = pv_render_request_export_blob,
     .place = pv_render_request_place,
+    .get_usage = op_get_usage,
 };
 
 /* ---- the backend ---- */
+
+static int account_create(struct pv_render_backend *backend)
+{
+    const size_t page_bytes = pv_os_page_bytes();
+    const size_t size_bytes = (sizeof(struct pv_base_account) + page_bytes - 1) & ~(page_bytes - 1);
+    void *memory;
+    int r = pv_os_shm_create("pearvisor-account", size_bytes, &backend->account_fd);
+
+    if (r == 0) {
+        r = pv_os_shm_map(backend->account_fd, 0, sizeof(struct pv_base_account), &memory);
+    }
+    if (r == 0) {
+        backend->account = memory;
+    }
+    return r;
+}
+
+struct pv_base_account *pv_render_backend_account(const struct pv_render_backend *backend)
+{
+    return backend->account;
+}
 
 int pv_render_backend_create(const struct pv_render_backend_options *options,
                              struct pv_render_backend **ret_backend)
 {
     struct pv_render_backend *backend;
+    int r;
 
-    if (options->size_bytes != sizeof(*options)) {
+    if (options->size_bytes != sizeof(*options) || options->context_max > PV_RENDER_CONTEXT_MAX) {
         return -EINVAL;
     }
     backend = calloc(1, sizeof(*backend));
@@ -256,6 +331,12 @@ int pv_render_backend_create(const struct pv_render_backend_options *options,
         return -ENOMEM;
     }
     backend->options = *options;
+    backend->account_fd = -1;
+    r = account_create(backend);
+    if (r < 0) {
+        pv_render_backend_destroy(backend);
+        return r;
+    }
     backend->renderer = strdup(options->renderer != NULL ? options->renderer : "");
     backend->log_filter = options->log_filter != NULL ? strdup(options->log_filter) : NULL;
     if (backend->renderer == NULL || (options->log_filter != NULL && backend->log_filter == NULL)) {
@@ -279,6 +360,8 @@ void pv_render_backend_destroy(struct pv_render_backend *backend)
         return;
     }
     pv_render_spawner_finish(&backend->spawner);
+    pv_os_shm_unmap(backend->account, sizeof(*backend->account));
+    pv_os_fd_close(backend->account_fd);
     free(backend->renderer);
     free(backend->log_filter);
     free(backend);

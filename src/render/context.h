@@ -21,6 +21,7 @@
 #include "os/loop.h"
 #include "render/sandbox_mode.h"
 
+struct pv_base_account;
 struct pv_render_backend;
 
 /* How host-visible memory reaches its program; the same values as enum pv_venus_placement. */
@@ -52,9 +53,9 @@ struct pv_render_backend_options {
     enum pv_render_placement placement;
     int window_fd; /* borrowed; -1 without a window */
     uint64_t window_size_bytes;
-    uint64_t memory_max_bytes; /* of one context's allocations */
+    uint64_t memory_max_bytes; /* of all contexts' allocations, and of slot 0 of the account */
     uint64_t deadline_ns;      /* for an answer of a worker; 0: PV_RENDER_DEADLINE_NS */
-    uint32_t context_max;      /* workers at once; 0: PV_RENDER_CONTEXT_MAX */
+    uint32_t context_max;      /* workers at once, up to and 0: PV_RENDER_CONTEXT_MAX */
 };
 
 /* A ring may be busy with a long compile while an answer waits behind it; this is longer. */
@@ -72,6 +73,12 @@ PV_NODISCARD int pv_render_backend_create(const struct pv_render_backend_options
 
 /* All contexts must have been destroyed. Accepts NULL. */
 void pv_render_backend_destroy(struct pv_render_backend *backend);
+
+/*
+ * Where the use of all contexts is counted, borrowed. Its slot PV_BASE_ACCOUNT_DEVICE is the
+ * caller's, for memory that stands under the same limit.
+ */
+struct pv_base_account *pv_render_backend_account(const struct pv_render_backend *backend);
 
 /* Number of live contexts. */
 uint32_t pv_render_backend_context_count(const struct pv_render_backend *backend);

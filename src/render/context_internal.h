@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/account.h"
 #include "render/context.h"
 #include "render/ledger.h"
 #include "render/outbox.h"
@@ -24,6 +25,9 @@ struct pv_render_backend {
     char *log_filter;
     struct pv_render_spawner spawner;
     uint32_t context_count;
+    struct pv_base_account *account;
+    int account_fd;
+    bool slot_is_taken[PV_BASE_ACCOUNT_SLOT_COUNT];
 };
 
 struct pv_gpu_context {
@@ -37,6 +41,7 @@ struct pv_gpu_context {
     struct pv_os_timer *deadline;
     struct pv_render_outbox outbox;
     struct pv_render_ledger ledger;
+    uint32_t account_slot; /* PV_BASE_ACCOUNT_DEVICE: none */
     bool lost;
     bool reset;  /* its socket has told of its end, and may still hold packets */
     bool unsent; /* a packet could not be sent: nothing may follow it */

@@ -29,6 +29,7 @@ enum pv_render_message_kind {
     PV_RENDER_SUBMIT,   /* struct pv_render_submit, then the stream; or fd with the stream */
     PV_RENDER_EXPORT,   /* struct pv_render_export; answered */
     PV_RENDER_PLACE,    /* struct pv_render_place; answered */
+    PV_RENDER_ACCOUNT,  /* struct pv_render_account; fd: a struct pv_base_account. Before INIT */
     /* to the device */
     PV_RENDER_DONE = 64, /* struct pv_render_done; fd after an export that has one */
     PV_RENDER_FENCE,     /* struct pv_render_fence */
@@ -43,9 +44,15 @@ struct pv_render_init {
     uint32_t placement; /* enum pv_venus_placement */
     uint32_t has_window;
     uint64_t window_size_bytes;
-    uint64_t memory_max_bytes;
+    uint64_t memory_max_bytes; /* of all that share the account */
     char name[64];
     char log[128]; /* specification for the worker's log */
+};
+
+/* Where the worker's use is counted, together with that of all others of its VM. */
+struct pv_render_account {
+    uint32_t kind;
+    uint32_t slot;
 };
 
 struct pv_render_attach {

@@ -60,6 +60,13 @@ static int send_request(struct pv_gpu_context *context, const void *message, siz
     return 0;
 }
 
+static int send_account(struct pv_gpu_context *context)
+{
+    const struct pv_render_account message = {PV_RENDER_ACCOUNT, context->account_slot};
+
+    return send_packet(context, &message, sizeof(message), NULL, 0, context->backend->account_fd);
+}
+
 int pv_render_request_init(struct pv_gpu_context *context)
 {
     const struct pv_render_backend *backend = context->backend;
@@ -71,14 +78,16 @@ int pv_render_request_init(struct pv_gpu_context *context)
         .window_size_bytes = backend->options.window_size_bytes,
         .memory_max_bytes = backend->options.memory_max_bytes,
     };
-    int r;
+    int r = send_account(context);
 
     (void)snprintf(message.name, sizeof(message.name), "%s", context->name);
     if (backend->log_filter != NULL) {
         (void)snprintf(message.log, sizeof(message.log), "%s", backend->log_filter);
     }
-    r = send_packet(context, &message, sizeof(message), NULL, 0, backend->options.window_fd);
-    /* A worker that has ended already is lost like any other: its exit status is the reason. */
+    if (r == 0) {
+        r = send_packet(context, &message, sizeof(message), NULL, 0, backend->options.window_fd);
+    }
+    /* A worker that has ended already is lost like any other, with its exit status as the reason. */
     return r < 0 && !context->unsent ? 0 : r;
 }
 

@@ -16,7 +16,7 @@
 
 #include "render/context_internal.h"
 
-/* The first packet: what the backend's options say, and the window. */
+/* The first packets: where use is counted, what the backend's options say, and the window. */
 PV_NODISCARD int pv_render_request_init(struct pv_gpu_context *context);
 
 PV_NODISCARD int pv_render_request_attach(struct pv_gpu_context *context, uint32_t resource_id,

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/account.h"
 #include "base/log.h"
 #include "os/fd.h"
 #include "os/shm.h"
@@ -25,6 +26,8 @@ struct worker {
     void (*write_stderr)(void *user, enum pv_base_log_level level, const char *line);
     char name[64];
     const char *sandbox;
+    struct pv_base_account *account; /* NULL: none was given */
+    uint32_t account_slot;
     struct pv_venus_context *context;
 };
 
@@ -95,6 +98,7 @@ struct packet {
     union {
         uint32_t kind;
         struct pv_render_init init;
+        struct pv_render_account account;
         struct pv_render_attach attach;
         struct pv_render_leave leave;
         struct pv_render_submit submit;
@@ -105,6 +109,27 @@ struct packet {
     size_t size_bytes;
     int fd;
 };
+
+static int serve_account(struct worker *worker, const struct packet *packet)
+{
+    const struct pv_render_account *message = &packet->body.account;
+    uint64_t file_bytes;
+    void *memory;
+    int r;
+
+    if (packet->size_bytes != sizeof(*message) || packet->fd < 0 || worker->account != NULL
+        || worker->context != NULL || message->slot >= PV_BASE_ACCOUNT_SLOT_COUNT
+        || pv_os_shm_size(packet->fd, &file_bytes) < 0
+        || file_bytes < sizeof(struct pv_base_account) || !pv_os_shm_is_sealed(packet->fd)) {
+        return -EPROTO;
+    }
+    r = pv_os_shm_map(packet->fd, 0, sizeof(struct pv_base_account), &memory);
+    if (r == 0) {
+        worker->account = memory;
+        worker->account_slot = message->slot;
+    }
+    return r;
+}
 
 static int serve_init(struct worker *worker, struct packet *packet)
 {
@@ -138,6 +163,8 @@ static int serve_init(struct worker *worker, struct packet *packet)
     options.window_fd = worker->window_fd;
     options.window_size_bytes = message->window_size_bytes;
     options.memory_max_bytes = message->memory_max_bytes;
+    options.account = worker->account;
+    options.account_slot = worker->account_slot;
     options.events = &events;
     options.events_user = worker;
     return pv_venus_context_create(&options, &worker->context);
@@ -267,6 +294,9 @@ static int serve(struct worker *worker, struct packet *packet)
     if (packet->size_bytes < sizeof(uint32_t)) {
         return -EPROTO;
     }
+    if (packet->body.kind == PV_RENDER_ACCOUNT) {
+        return serve_account(worker, packet);
+    }
     if (packet->body.kind == PV_RENDER_INIT) {
         return serve_init(worker, packet);
     }
@@ -324,6 +354,7 @@ int pv_render_worker_run(int fd, const char *sandbox)
     }
     free(packet);
     pv_venus_context_destroy(worker.context);
+    pv_os_shm_unmap(worker.account, sizeof(*worker.account));
     pv_os_fd_close(worker.window_fd);
     pv_os_fd_close(fd);
     return r;

@@ -35,6 +35,13 @@ int pv_venus_context_create(const struct pv_venus_context_options *options,
     context->window_fd = options->window_fd;
     context->window_size_bytes = options->window_size_bytes;
     context->memory_max_bytes = options->memory_max_bytes;
+    context->account = options->account;
+    context->account_slot = options->account_slot;
+    if (context->account == NULL) {
+        context->own_account = calloc(1, sizeof(*context->own_account));
+        context->account = context->own_account;
+        context->account_slot = 0;
+    }
     context->events = options->events;
     context->events_user = options->events_user;
     context->get_instance_proc_addr = options->get_instance_proc_addr;
@@ -49,12 +56,13 @@ int pv_venus_context_create(const struct pv_venus_context_options *options,
     (void)pthread_condattr_destroy(&attributes);
     (void)pthread_mutex_init(&context->timeline_lock, NULL);
     (void)pthread_mutex_init(&context->device_lock, NULL);
-    if (pv_base_id_table_create(&context->objects) < 0
+    if (context->account == NULL || pv_base_id_table_create(&context->objects) < 0
         || pv_base_id_table_create(&context->resources) < 0) {
         pv_venus_context_destroy(context);
         return -ENOMEM;
     }
-    pv_venus_decoder_init(&context->decoder, context, NULL);
+    pv_base_id_table_publish_count(context->objects, &pv_venus_figures(context)->object_count);
+    pv_venus_decoder_init(&context->decoder, context, NULL, PV_VENUS_RING_MAX);
     *ret_context = context;
     return 0;
 }
@@ -90,6 +98,7 @@ void pv_venus_context_destroy(struct pv_venus_context *context)
     (void)pthread_cond_destroy(&context->changed);
     (void)pthread_mutex_destroy(&context->lock);
     (void)pthread_mutex_destroy(&context->remove_lock);
+    free(context->own_account);
     free(context);
 }
 

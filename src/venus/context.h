@@ -25,6 +25,7 @@
 #include "base/log.h"
 
 struct VkInstance_T;
+struct pv_base_account;
 struct pv_venus_context;
 
 /* How host-visible memory reaches the program that maps it. */
@@ -53,7 +54,10 @@ struct pv_venus_context_options {
     enum pv_venus_placement placement;
     int window_fd; /* borrowed for the life of the context; -1 without a window */
     uint64_t window_size_bytes;
-    uint64_t memory_max_bytes; /* host memory that allocations of this context may take */
+    uint64_t memory_max_bytes; /* host memory that allocations of this VM may take */
+    /* Where this context's use is counted; borrowed. NULL: it is the only context of its VM. */
+    struct pv_base_account *account;
+    uint32_t account_slot;
     const struct pv_venus_context_events *events; /* borrowed */
     void *events_user;
     /* A host driver that is here already (PFN_vkGetInstanceProcAddr); NULL: the host's loader. */

@@ -15,22 +15,6 @@
 #include "vkhost/chain.h"
 #include "vkhost/create.h"
 
-/* Count bytes against the context's limit. False: they do not fit. */
-static bool charge(struct pv_venus_context *context, uint64_t size_bytes)
-{
-    uint_fast64_t used = atomic_load_explicit(&context->memory_bytes, memory_order_relaxed);
-
-    do {
-        if (size_bytes > context->memory_max_bytes
-            || used > context->memory_max_bytes - size_bytes) {
-            return false;
-        }
-    } while (!atomic_compare_exchange_weak_explicit(&context->memory_bytes, &used,
-                                                    used + size_bytes, memory_order_relaxed,
-                                                    memory_order_relaxed));
-    return true;
-}
-
 void pv_venus_memory_finish(struct pv_venus_memory *memory)
 {
     struct pv_venus_device *device = memory->object.device;
@@ -41,8 +25,7 @@ void pv_venus_memory_finish(struct pv_venus_memory *memory)
     }
     pv_venus_resource_release_mapping(device->context, memory->pages);
     memory->pages = NULL;
-    (void)atomic_fetch_sub_explicit(&device->context->memory_bytes, memory->charged_bytes,
-                                    memory_order_relaxed);
+    pv_venus_memory_refund(device->context, memory->charged_bytes);
 }
 
 static VkResult result_of(int error)
@@ -117,10 +100,10 @@ static VkResult allocate(struct pv_venus_device *device, struct pv_venus_memory 
         return result;
     }
     memory->object.base.handle = (uint64_t)(uintptr_t)handle;
-    if (memory->pages != NULL) {
+    if (memory->pages != NULL && resource_id == 0) {
         /* Pages that have become a blob outlive the guest's memory object. */
-        memory->pages->account = &device->context->memory_bytes;
-        memory->pages->charged_bytes = memory->charged_bytes;
+        pv_venus_pages_charge(memory->pages, device->context->account,
+                              device->context->account_slot, memory->charged_bytes);
         memory->charged_bytes = 0;
     }
     return VK_SUCCESS;
@@ -160,7 +143,7 @@ void pv_venus_vkAllocateMemory(struct pv_wire_decoder *wire, struct pv_wire_vkAl
     args->ret = VK_ERROR_OUT_OF_DEVICE_MEMORY;
     if (wire->poisoned) {
         fresh.charged_bytes = 0;
-    } else if (!charge(context, fresh.charged_bytes)) {
+    } else if (!pv_venus_memory_charge(context, fresh.charged_bytes)) {
         pv_base_log_guest(context->log, "venus.memory", PV_BASE_LOG_INFO,
                           "%s: %llu bytes do not fit in the memory limit", context->name,
                           (unsigned long long)fresh.charged_bytes);
@@ -173,8 +156,7 @@ void pv_venus_vkAllocateMemory(struct pv_wire_decoder *wire, struct pv_wire_vkAl
         args->ret = allocate(device, &fresh, info, &rewrite, resource_id);
     }
     if (args->ret != VK_SUCCESS) {
-        (void)atomic_fetch_sub_explicit(&context->memory_bytes, fresh.charged_bytes,
-                                        memory_order_relaxed);
+        pv_venus_memory_refund(context, fresh.charged_bytes);
         fresh.charged_bytes = 0;
         if (pv_wire_reply_is_wanted(wire)) {
             return;

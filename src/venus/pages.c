@@ -80,6 +80,14 @@ struct pv_venus_pages *pv_venus_pages_ref(struct pv_venus_pages *pages)
     return pages;
 }
 
+void pv_venus_pages_charge(struct pv_venus_pages *pages, struct pv_base_account *account,
+                           uint32_t slot, uint64_t charged_bytes)
+{
+    pages->account = account;
+    pages->account_slot = slot;
+    pages->charged_bytes = charged_bytes;
+}
+
 void pv_venus_pages_unref(struct pv_venus_pages *pages)
 {
     if (pages == NULL
@@ -91,7 +99,7 @@ void pv_venus_pages_unref(struct pv_venus_pages *pages)
         pv_os_fd_close(pages->fd);
     }
     if (pages->account != NULL) {
-        (void)atomic_fetch_sub_explicit(pages->account, pages->charged_bytes, memory_order_relaxed);
+        pv_base_account_refund(&pages->account->memory, pages->account_slot, pages->charged_bytes);
     }
     free(pages);
 }

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/account.h"
 #include "base/compiler.h"
 
 struct pv_venus_pages {
@@ -32,7 +33,8 @@ struct pv_venus_pages {
     atomic_bool is_gone; /* they have been or are about to be: bytes read here may not be theirs */
     uint32_t resource_id; /* of the resource whose list holds it, 0 if none; resource lock */
     struct pv_venus_pages *next_of_resource;
-    atomic_uint_fast64_t *account; /* gets charged_bytes back when the pages go; NULL: none */
+    struct pv_base_account *account; /* gets charged_bytes back when the pages go; NULL: none */
+    uint32_t account_slot;
     uint64_t charged_bytes;
 };
 
@@ -52,6 +54,13 @@ PV_NODISCARD int pv_venus_pages_create_mapping(int fd, uint64_t offset_bytes, si
                                                struct pv_venus_pages **ret_pages);
 
 struct pv_venus_pages *pv_venus_pages_ref(struct pv_venus_pages *pages);
+
+/*
+ * Say to whom charged_bytes go back when the pages go: memory of the context that allocated them,
+ * or of one that still has them when everybody else has given them up. Not twice.
+ */
+void pv_venus_pages_charge(struct pv_venus_pages *pages, struct pv_base_account *account,
+                           uint32_t slot, uint64_t charged_bytes);
 
 /* The last reference unmaps. Accepts NULL. */
 void pv_venus_pages_unref(struct pv_venus_pages *pages);

@@ -90,6 +90,14 @@ static int remove_locked(struct pv_venus_context *context, uint32_t resource_id)
         const int left = pv_venus_pages_leave(pages);
 
         r = left < 0 ? left : r;
+        if (pages->account == NULL) {
+            /* Who paid for them may be through with them; an import, or a ring, may not be. It is
+             * no more memory than before, so it is not asked for. */
+            pv_base_account_add(&context->account->memory, context->account_slot,
+                                pages->size_bytes);
+            pv_venus_pages_charge(pages, context->account, context->account_slot,
+                                  pages->size_bytes);
+        }
         entry->resource.mappings = pages->next_of_resource;
         pages->next_of_resource = NULL;
         pages->resource_id = 0;

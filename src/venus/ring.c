@@ -50,7 +50,7 @@ static bool layout_is_good(const struct pv_venus_ring_layout *layout, uint64_t r
 
 static struct pv_venus_ring *ring_alloc(struct pv_venus_context *context,
                                         const struct pv_venus_ring_layout *layout,
-                                        struct pv_venus_pages *pages)
+                                        struct pv_venus_pages *pages, size_t index)
 {
     struct pv_venus_ring *ring = calloc(1, sizeof(*ring));
     uint8_t *base = (uint8_t *)pages->memory + layout->offset_bytes;
@@ -59,8 +59,13 @@ static struct pv_venus_ring *ring_alloc(struct pv_venus_context *context,
     if (ring == NULL) {
         return NULL;
     }
+    if (!pv_venus_copy_charge(context, layout->buffer_size_bytes)) {
+        free(ring);
+        return NULL;
+    }
     ring->ring_thread.copy = malloc(layout->buffer_size_bytes);
     if (ring->ring_thread.copy == NULL) {
+        pv_venus_copy_refund(context, layout->buffer_size_bytes);
         free(ring);
         return NULL;
     }
@@ -82,7 +87,7 @@ static struct pv_venus_ring *ring_alloc(struct pv_venus_context *context,
     ring->buffer_size_bytes = (uint32_t)layout->buffer_size_bytes;
     ring->extra = base + layout->extra_offset_bytes;
     ring->extra_size_bytes = layout->extra_size_bytes;
-    pv_venus_decoder_init(&ring->ring_thread.decoder, context, ring);
+    pv_venus_decoder_init(&ring->ring_thread.decoder, context, ring, index);
     return ring;
 }
 
@@ -92,6 +97,7 @@ static void ring_free(struct pv_venus_ring *ring)
     (void)pthread_cond_destroy(&ring->wake);
     pv_venus_pages_unref(ring->pages);
     free(ring->ring_thread.copy);
+    pv_venus_copy_refund(ring->context, ring->buffer_size_bytes);
     free(ring);
 }
 
@@ -117,6 +123,8 @@ static bool start(struct pv_venus_context *context, struct pv_venus_ring **slot,
     started = pthread_create(&ring->thread, NULL, pv_venus_ring_main, ring) == 0;
     if (started) {
         *slot = ring;
+        (void)atomic_fetch_add_explicit(&pv_venus_figures(context)->ring_count, 1,
+                                        memory_order_relaxed);
         if (atomic_load(&context->lost)) {
             pv_venus_ring_set_status(ring, PV_VENUS_RING_STATUS_FATAL);
         }
@@ -152,7 +160,7 @@ bool pv_venus_ring_create(struct pv_venus_context *context,
         pv_base_fault_raise_detail(fault, PV_BASE_FAULT_RANGE, layout->id);
         return false;
     }
-    ring = ring_alloc(context, layout, pages);
+    ring = ring_alloc(context, layout, pages, (size_t)(slot - context->rings));
     if (ring == NULL) {
         pv_venus_pages_unref(pages);
         pv_base_fault_raise(fault, PV_BASE_FAULT_MEMORY);
@@ -208,6 +216,8 @@ void pv_venus_ring_destroy(struct pv_venus_context *context, struct pv_venus_rin
     }
     pthread_mutex_unlock(&context->lock);
     pthread_mutex_unlock(&context->remove_lock);
+    (void)atomic_fetch_sub_explicit(&pv_venus_figures(context)->ring_count, 1,
+                                    memory_order_relaxed);
     (void)atomic_fetch_sub_explicit(&context->ring_count, 1, memory_order_seq_cst);
     context->events->ring(context->events_user, ring->resource_id,
                           (uint64_t)(status - (const uint8_t *)ring->pages->memory), false);

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/account.h"
 #include "base/id_table.h"
 #include "base/log.h"
 #include "venus/context.h"
@@ -36,6 +37,10 @@
 #define PV_VENUS_STREAM_MAX_BYTES ((size_t)64 << 20)
 /* A ring's buffer; stock Mesa uses 128 KiB. */
 #define PV_VENUS_RING_BUFFER_MAX_BYTES ((size_t)16 << 20)
+/* Private copies of rings and of indirect streams in all workers of a VM: some 1.2 MiB for each of
+ * two rings in 256 contexts, and room for a few long streams. Else 64 rings in each of 256 contexts
+ * could keep 64 MiB each. */
+#define PV_VENUS_COPY_MAX_BYTES ((uint64_t)1 << 30)
 
 struct pv_venus_ring;
 struct pv_venus_device;
@@ -65,10 +70,11 @@ struct pv_venus_decoder {
     struct pv_venus_pages *reply_pages; /* keeps the reply stream's mapping */
     uint64_t reply_offset_bytes;        /* of the reply stream in its mapping */
     uint64_t reply_size_bytes;
-    uint32_t nesting;                  /* > 0 inside vkExecuteCommandStreamsMESA */
-    struct pv_base_arena nested_arena; /* for commands of indirect streams */
-    uint8_t *stream_copy;              /* private copy of an indirect stream, grown as needed */
-    size_t stream_copy_bytes;
+    uint32_t nesting;                    /* > 0 inside vkExecuteCommandStreamsMESA */
+    struct pv_base_arena nested_arena;   /* for commands of indirect streams */
+    atomic_uint_fast64_t *command_count; /* of this party; only its thread writes it */
+    uint8_t *stream_copy;                /* private copy of an indirect stream, grown as needed */
+    size_t stream_copy_bytes;            /* charged */
     /* Even: holds no object. Odd: inside a batch. Other rings wait for it to change. */
     atomic_uint_fast64_t batch;
 };
@@ -101,8 +107,10 @@ struct pv_venus_context {
     struct pv_base_id_table *resources; /* of struct resource_object, resource.c */
     struct pv_venus_resource *resource_list;
 
-    /* host memory of this context's allocations */
-    atomic_uint_fast64_t memory_bytes;
+    /* host memory of the allocations of this context and of all others that share the account */
+    struct pv_base_account *account;
+    uint32_t account_slot;
+    struct pv_base_account *own_account; /* if nobody gave one */
     uint64_t memory_max_bytes;
 
     struct pv_venus_monitor *monitor;
@@ -114,6 +122,41 @@ struct pv_venus_context {
     pthread_mutex_t timeline_lock;      /* guards timelines[] */
     struct pv_venus_queue *timelines[PV_VENUS_TIMELINE_COUNT];
 };
+
+/* Figures of this context. */
+static inline struct pv_base_account_figures *pv_venus_figures(struct pv_venus_context *context)
+{
+    return &context->account->figures[context->account_slot];
+}
+
+/*
+ * Charge host memory to this context. False, and nothing is charged, when its VM would hold more
+ * than the limit. Any thread.
+ */
+PV_NODISCARD static inline bool pv_venus_memory_charge(struct pv_venus_context *context,
+                                                       uint64_t size_bytes)
+{
+    return pv_base_account_charge(&context->account->memory, context->account_slot, size_bytes,
+                                  context->memory_max_bytes);
+}
+
+static inline void pv_venus_memory_refund(struct pv_venus_context *context, uint64_t size_bytes)
+{
+    pv_base_account_refund(&context->account->memory, context->account_slot, size_bytes);
+}
+
+/* The same for private copies of rings and streams, under PV_VENUS_COPY_MAX_BYTES. */
+PV_NODISCARD static inline bool pv_venus_copy_charge(struct pv_venus_context *context,
+                                                     uint64_t size_bytes)
+{
+    return pv_base_account_charge(&context->account->copies, context->account_slot, size_bytes,
+                                  PV_VENUS_COPY_MAX_BYTES);
+}
+
+static inline void pv_venus_copy_refund(struct pv_venus_context *context, uint64_t size_bytes)
+{
+    pv_base_account_refund(&context->account->copies, context->account_slot, size_bytes);
+}
 
 /* From a wire decoder (as handlers get it) to ours. */
 static inline struct pv_venus_decoder *pv_venus_decoder_of(struct pv_wire_decoder *wire)
@@ -169,9 +212,12 @@ void pv_venus_context_fail(struct pv_venus_context *context, const struct pv_wir
 /* context.c: the same for reasons outside of a decoder. reason: one sentence. */
 void pv_venus_context_lose(struct pv_venus_context *context, const char *reason);
 
-/* stream.c: ready a decoder; finish drops the reply stream and the arena. */
+/*
+ * stream.c: ready a decoder; finish drops the reply stream and the arena. index: of the ring, or
+ * PV_VENUS_RING_MAX for the message thread's, among the context's figures.
+ */
 void pv_venus_decoder_init(struct pv_venus_decoder *decoder, struct pv_venus_context *context,
-                           struct pv_venus_ring *ring);
+                           struct pv_venus_ring *ring, size_t index);
 void pv_venus_decoder_finish(struct pv_venus_decoder *decoder);
 
 /* stream.c: memory for a private copy of an indirect stream, valid until the next call; or NULL. */

@@ -3,6 +3,7 @@
  * Running a stream of commands that has been copied out of guest memory: the loop around the
  * generated dispatch, the trace, and the report of a fault.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "venus/state.h"
@@ -13,15 +14,31 @@
 #include "venus_wire/info.h"
 
 void pv_venus_decoder_init(struct pv_venus_decoder *decoder, struct pv_venus_context *context,
-                           struct pv_venus_ring *ring)
+                           struct pv_venus_ring *ring, size_t index)
 {
-    *decoder = (struct pv_venus_decoder){.context = context, .ring = ring};
+    static_assert(PV_BASE_ACCOUNT_DECODER_COUNT == PV_VENUS_RING_MAX + 1, "a word for each");
+    *decoder = (struct pv_venus_decoder){
+        .context = context,
+        .ring = ring,
+        .command_count = &pv_venus_figures(context)->commands[index],
+    };
     decoder->wire.objects = context->objects;
     decoder->wire.object_ops = &pv_venus_object_ops;
     decoder->wire.handlers = &pv_venus_handlers;
     decoder->wire.context = decoder;
     decoder->wire.in.fault = &decoder->wire.fault;
     decoder->wire.reply.fault = &decoder->wire.fault;
+}
+
+static void stream_copy_drop(struct pv_venus_decoder *decoder)
+{
+    if (decoder->stream_copy_bytes == 0) {
+        return;
+    }
+    free(decoder->stream_copy);
+    pv_venus_copy_refund(decoder->context, decoder->stream_copy_bytes);
+    decoder->stream_copy = NULL;
+    decoder->stream_copy_bytes = 0;
 }
 
 void pv_venus_decoder_finish(struct pv_venus_decoder *decoder)
@@ -31,9 +48,7 @@ void pv_venus_decoder_finish(struct pv_venus_decoder *decoder)
     decoder->wire.has_reply = false;
     pv_base_arena_finish(&decoder->wire.arena);
     pv_base_arena_finish(&decoder->nested_arena);
-    free(decoder->stream_copy);
-    decoder->stream_copy = NULL;
-    decoder->stream_copy_bytes = 0;
+    stream_copy_drop(decoder);
 }
 
 uint8_t *pv_venus_decoder_stream_copy(struct pv_venus_decoder *decoder, size_t size_bytes)
@@ -45,9 +60,15 @@ uint8_t *pv_venus_decoder_stream_copy(struct pv_venus_decoder *decoder, size_t s
         || (decoder->stream_copy_bytes > keep_bytes && size_bytes <= keep_bytes)) {
         const size_t new_bytes = size_bytes > keep_bytes ? size_bytes : keep_bytes;
 
-        free(decoder->stream_copy);
+        stream_copy_drop(decoder);
+        if (!pv_venus_copy_charge(decoder->context, new_bytes)) {
+            return NULL;
+        }
+        decoder->stream_copy_bytes = new_bytes;
         decoder->stream_copy = malloc(new_bytes);
-        decoder->stream_copy_bytes = decoder->stream_copy != NULL ? new_bytes : 0;
+        if (decoder->stream_copy == NULL) {
+            stream_copy_drop(decoder);
+        }
     }
     return decoder->stream_copy;
 }
@@ -70,15 +91,19 @@ bool pv_venus_stream_run(struct pv_venus_decoder *decoder, const uint8_t *bytes,
 {
     struct pv_wire_decoder *wire = &decoder->wire;
     const bool traced = decoder->context->trace;
+    uint64_t count = 0; /* told at the end: a store for each command would show */
+    bool good = true;
 
     pv_base_reader_init(&wire->in, bytes, size_bytes, &wire->fault);
     while (wire->in.cursor < wire->in.end) {
         const size_t offset_bytes = (size_t)(wire->in.cursor - bytes);
 
         if (PV_UNLIKELY(atomic_load_explicit(&decoder->context->lost, memory_order_relaxed))) {
-            return false;
+            good = false;
+            break;
         }
         pv_wire_dispatch(wire);
+        count++;
         pv_base_arena_reset(&wire->arena);
         if (PV_UNLIKELY(traced)) {
             trace(decoder, where, offset_bytes);
@@ -88,11 +113,13 @@ bool pv_venus_stream_run(struct pv_venus_decoder *decoder, const uint8_t *bytes,
                 return false;
             }
             pv_venus_context_fail(decoder->context, wire, where, offset_bytes);
-            return false;
+            good = false;
+            break;
         }
         if (after_command != NULL) {
             after_command(decoder->ring, (size_t)(wire->in.cursor - bytes));
         }
     }
-    return true;
+    pv_base_account_count(decoder->command_count, count);
+    return good;
 }

@@ -134,10 +134,13 @@ ANSWER = struct.Struct("<IHHII")
 MEMORY = struct.Struct("<QQQ4I")
 MAGIC = 0x43565650
 LIST, FRAME, STATISTICS = 1, 2, 3
-STATISTICS_NAMES = ("memory_used", "memory_limit", "window_used", "window_size", "commands",
-                    "errors", "frames", "contexts", "empty_contexts", "lost_contexts", "resources",
-                    "held", "fences", "listed", "reserved")
-STATISTICS_LAYOUT = struct.Struct("<7Q8I")
+STATISTICS_NAMES = ("memory_used", "memory_all", "memory_limit", "window_used", "window_size",
+                    "commands", "errors", "frames", "contexts", "empty_contexts", "lost_contexts",
+                    "resources", "held", "fences", "listed", "kind")
+STATISTICS_LAYOUT = struct.Struct("<8Q8I")
+CONTEXT_NAMES = ("memory", "blobs", "submits", "commands", "objects", "id", "capset", "fences",
+                 "lost", "rings", "requests", "pid", "reserved", "name")
+CONTEXT_LAYOUT = struct.Struct("<5Q8I64s")
 
 
 class Control:
@@ -165,7 +168,7 @@ class Control:
             data += part
         return data
 
-    def ask(self, kind, scanout=0, magic=MAGIC, version=1):
+    def ask(self, kind, scanout=0, magic=MAGIC, version=2):
         """(error, payload, descriptors)"""
         self.socket.sendall(QUESTION.pack(magic, version, kind, scanout, 0))
         fds = []
@@ -176,6 +179,14 @@ class Control:
         error, payload, _ = self.ask(STATISTICS)
         assert error == 0
         return dict(zip(STATISTICS_NAMES, STATISTICS_LAYOUT.unpack_from(payload)))
+
+    def contexts(self):
+        """One dictionary for each context, by its id."""
+        error, payload, _ = self.ask(STATISTICS)
+        assert error == 0
+        rows = (dict(zip(CONTEXT_NAMES, row))
+                for row in CONTEXT_LAYOUT.iter_unpack(payload[STATISTICS_LAYOUT.size:]))
+        return {row["id"]: row | {"name": row["name"].split(b"\0")[0].decode()} for row in rows}
 
     def frame(self, scanout=0):
         """(width, height, format, pixels, (cursor width, x, y))"""

@@ -21,7 +21,7 @@ import time
 DEADLINE_S = 10
 PAGE = 4096
 
-INIT, ATTACH, LEAVE, SUBMIT, EXPORT, PLACE = range(1, 7)
+INIT, ATTACH, LEAVE, SUBMIT, EXPORT, PLACE, ACCOUNT = range(1, 8)
 DONE, FENCE, LOST, RING, LOG = range(64, 69)
 
 INIT_MESSAGE = struct.Struct("<4I2Q64s128s")
@@ -30,6 +30,9 @@ LEAVE_MESSAGE = struct.Struct("<2IQ")
 SUBMIT_MESSAGE = struct.Struct("<4IQ")
 EXPORT_MESSAGE = struct.Struct("<2I2Q2IQ")
 PLACE_MESSAGE = struct.Struct("<2I2Q")
+ACCOUNT_MESSAGE = struct.Struct("<2I")
+SLOTS = 257
+ACCOUNT_BYTES = 2 * (SLOTS + 7) * 8 + SLOTS * (65 + 2 + 5) * 8
 ANSWERS = {
     DONE: struct.Struct("<Ii2Q"),
     FENCE: struct.Struct("<2IQ"),
@@ -48,6 +51,15 @@ def sealed_file(size, seals=fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW):
     if seals:
         fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
     return fd
+
+
+def counted(fd, slot):
+    """(memory, copies, commands, objects, rings) of a slot."""
+    word = lambda index: struct.unpack("<Q", os.pread(fd, 8, index * 8))[0]
+    figures = 2 * (SLOTS + 7) + slot * 72
+    commands = struct.unpack("<65Q", os.pread(fd, 65 * 8, figures * 8))
+    return (word(slot), word(SLOTS + 7 + slot), sum(commands), word(figures + 65),
+            word(figures + 66))
 
 
 class Gone(Exception):
@@ -110,6 +122,14 @@ class Worker:
         self.send(INIT_MESSAGE.pack(INIT, version, placement, has_window, window_size, memory,
                                     name, log), fds)
         return self
+
+    def account(self, fd=None, slot=1, fds=None):
+        """Where it shall count; fd: of a file that others count in, too."""
+        if fd is None and fds is None:
+            fd = sealed_file((ACCOUNT_BYTES + PAGE - 1) // PAGE * PAGE)
+            self.open_fds.append(fd)
+        self.send(ACCOUNT_MESSAGE.pack(ACCOUNT, slot), [fd] if fds is None else fds)
+        return fd
 
     def attach(self, size, resource=None, offset=0, in_window=0, is_shmem=1, fd=None, fds=None):
         """Attach new shared memory, or fd. Returns (resource id, our fd)."""

@@ -197,6 +197,40 @@ def test_init_hostile_twins(start):
     assert start(name=b"n" * 64).answers()
 
 
+# ACCOUNT.
+
+def test_an_account(start):
+    worker = start(init=False)
+    fd = worker.account(slot=256)
+    worker.init()
+    ring = Ring(worker)
+    assert ring.version()
+    memory, copies, commands, objects, rings = wire.counted(fd, 256)
+    assert (memory, copies, objects, rings) == (0, len(ring.memory[192:]) and 4096, 0, 1)
+    assert commands > 0
+    worker.submit(wire.destroy_ring(ring.id))
+    worker.fence()
+    assert wire.counted(fd, 256)[1] == 0 and wire.counted(fd, 256)[4] == 0
+    for other in (0, 1, 255):
+        assert wire.counted(fd, other) == (0, 0, 0, 0, 0)
+
+
+def test_account_hostile_twins(start):
+    large = (wire.ACCOUNT_BYTES + PAGE - 1) // PAGE * PAGE
+    for options in (dict(slot=wire.SLOTS), dict(slot=0xFFFFFFFF), dict(fds=[]),
+                    dict(fd=wire.sealed_file(large - PAGE)), dict(fd=wire.sealed_file(large, 0))):
+        worker = start(init=False)
+        worker.account(**options)
+        worker.refuses()
+    worker = start(init=False)
+    worker.account()
+    worker.account()
+    worker.refuses()
+    worker = start()
+    worker.account()
+    worker.refuses()
+
+
 def test_a_device_that_goes_at_once(start):
     start(init=False)
     start()

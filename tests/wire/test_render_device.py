@@ -37,12 +37,14 @@ def start(tmp_path):
         pytest.skip("PV_HOST_ICD is not set")
     started = []
 
-    def one(icd=icd, **options):
+    def one(icd=icd, account=None, **options):
         folder = tmp_path / str(len(started))
         folder.mkdir()
         worker = Worker(lambda fd: Program([BUILD / "cli" / "pearvisor-render", fd], folder,
                                            pass_fds=[fd], env=environment(icd)))
         started.append(worker)
+        if account is not None:
+            worker.account(account, slot=len(started))
         return worker.init(**{"memory": LIMIT, **options})
 
     yield one
@@ -80,6 +82,27 @@ def test_memory_up_to_the_limit(guest):
     guest.push(wire.free_memory(3, 100))
     assert guest.result(wire.allocate_memory(3, 200, piece, kind)) == 0
     assert guest.version() and not guest.worker.is_lost()
+
+
+def test_one_limit_for_all_workers(start):
+    """Ten programs get no more than one; what a killed one had is there again."""
+    fd = wire.sealed_file((wire.ACCOUNT_BYTES + PAGE - 1) // PAGE * PAGE)
+    piece = LIMIT // 16
+    guests = [Guest(start(account=fd)).start() for _ in range(4)]
+    kind = guests[0].visible_type()
+    got = [sum(guest.result(wire.allocate_memory(3, 100 + i, piece, kind)) == 0 for i in range(20))
+           for guest in guests]
+    assert got == [16, 0, 0, 0]
+    assert [wire.counted(fd, 1 + i)[0] for i in range(4)] == [LIMIT, 0, 0, 0]
+    guests[0].push(wire.free_memory(3, 100) + wire.free_memory(3, 101))
+    assert guests[0].drained()
+    assert guests[3].result(wire.allocate_memory(3, 100, 2 * piece, kind)) == 0
+    assert guests[2].result(wire.allocate_memory(3, 100, PAGE, kind)) == OUT_OF_DEVICE_MEMORY
+    objects = wire.counted(fd, 4)[3]
+    guests[3].push(wire.create_buffer(3, 300, reply=False))
+    assert guests[3].drained()
+    assert wire.counted(fd, 4)[3] == objects + 1
+    os.close(fd)
 
 
 def test_allocations_without_an_answer(guest):

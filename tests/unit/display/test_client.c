@@ -54,7 +54,7 @@ static void open_liar(struct liar *liar)
 {
     *liar = (struct liar){
         .answer = {.magic = PV_DISPLAY_WIRE_MAGIC,
-                   .version = 1,
+                   .version = PV_DISPLAY_WIRE_VERSION,
                    .kind = PV_DISPLAY_FRAME,
                    .size_bytes = sizeof(struct pv_display_frame)},
         .frame.frame = {.size_bytes = 0x3000,
@@ -124,7 +124,7 @@ static void test_lies(void **state)
     assert_int_equal(ask(&liar), expected)
     LIE(write_magic(&liar, 1), -EPROTO);
     LIE(liar.answer.magic = 1, -EPROTO);
-    LIE(liar.answer.version = 2, -EPROTO);
+    LIE(liar.answer.version = PV_DISPLAY_WIRE_VERSION + 1, -EPROTO);
     LIE(liar.answer.kind = PV_DISPLAY_LIST, -EPROTO);
     LIE(liar.answer.error = 0xffffffff, -EPROTO);
     LIE(liar.answer.error = ENODEV, -ENODEV);

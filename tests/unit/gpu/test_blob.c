@@ -9,9 +9,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/account.h"
 #include "gpu/blob.h"
 #include "gpu/limits.h"
 #include "gpu/pages.h"
@@ -210,6 +212,43 @@ static void test_everything_else_proceeds_meanwhile(void **state)
     assert_int_equal(bench_answer(bench_submit(bench, 2, 0, 0, 0, "abcd", 4)), PV_GPU_OK_NODATA);
     assert_true(bench_still_answers(bench));
     bench_close(bench);
+}
+
+/* Memory that a worker allocated counts once, in its slot; what outlives it is the device's. */
+static void test_memory_of_all_contexts(void **state)
+{
+    struct pv_base_account *account = calloc(1, sizeof(*account));
+    struct bench *bench = bench_open();
+    struct pv_gpu_statistics figures;
+
+    (void)state;
+    assert_non_null(account);
+    bench->device->account = account;
+    bench->fake.answer_at_once = true;
+    bench->fake.exports_have_fd = true;
+    bench_context(bench, 1, 4);
+    bench_shmem(bench, 1, 2, 0x3000);
+    assert_int_equal(pv_base_account_bytes(&account->memory, PV_BASE_ACCOUNT_DEVICE), 0x3000);
+    pv_base_account_add(&account->memory, 1, BENCH_MEMORY_LIMIT - 0x4000); /* the worker's */
+    assert_int_equal(bench_answer(bench_blob(bench, 1, 3, 99, 0x2000, MAPPABLE)), PV_GPU_OK_NODATA);
+    pv_gpu_device_get_statistics(bench->device, &figures);
+    assert_int_equal(figures.memory_used_bytes, 0x5000);
+    assert_int_equal(figures.memory_all_bytes, BENCH_MEMORY_LIMIT - 0x1000);
+    /* Workers and device stand under one limit. */
+    assert_int_equal(bench_answer(bench_blob(bench, 1, 4, 0, 0x2000, MAPPABLE)),
+                     PV_GPU_ERR_OUT_OF_MEMORY);
+    assert_int_equal(bench_answer(bench_blob(bench, 1, 4, 0, 0x1000, MAPPABLE)), PV_GPU_OK_NODATA);
+    /* The worker is gone, the exported memory is not. */
+    pv_base_account_clear(account, 1);
+    fake_lose(&bench->fake, 1);
+    assert_int_equal(pv_base_account_sum(&account->memory), 0x6000);
+    assert_int_equal(bench_answer(unref(bench, 3)), PV_GPU_OK_NODATA);
+    assert_int_equal(pv_base_account_sum(&account->memory), 0x4000);
+    assert_int_equal(bench_answer(unref(bench, 2)), PV_GPU_OK_NODATA);
+    assert_int_equal(bench_answer(unref(bench, 4)), PV_GPU_OK_NODATA);
+    assert_int_equal(pv_base_account_sum(&account->memory), 0);
+    bench_close(bench);
+    free(account);
 }
 
 static void test_export_that_fails(void **state)
@@ -469,6 +508,7 @@ int main(void)
         cmocka_unit_test(test_guest_blobs),
         cmocka_unit_test(test_device_memory_is_exported_then_placed),
         cmocka_unit_test(test_everything_else_proceeds_meanwhile),
+        cmocka_unit_test(test_memory_of_all_contexts),
         cmocka_unit_test(test_export_that_fails),
         cmocka_unit_test(test_place_that_fails),
         cmocka_unit_test(test_exported_pages_that_cannot_be_trusted),

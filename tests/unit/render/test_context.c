@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/account.h"
 #include "os/clock.h"
 #include "os/shm.h"
 #include "render/protocol.h"
@@ -142,6 +143,133 @@ static void test_creation_is_refused(void **state)
     bench.worker_fd = first_fd;
 }
 
+/* Workers that never say anything, as many as one likes: the handle is the descriptor. */
+static int many_start(void *user, int worker_fd, void **ret_handle)
+{
+    (void)user;
+    *ret_handle = (void *)(intptr_t)worker_fd;
+    return 0;
+}
+
+static void many_stop(void *user, void *handle)
+{
+    (void)user;
+    close((int)(intptr_t)handle);
+}
+
+static const struct pv_render_carrier_ops many_carrier = {
+    .start = many_start,
+    .stop = many_stop,
+};
+
+/* ---- what workers count ---- */
+
+/* What the worker writes to its slot is what is told of it; its end gives everything back. */
+static void test_usage_and_its_end(void **state)
+{
+    struct pv_base_account *account = pv_render_backend_account(bench.backend);
+    struct pv_gpu_context_usage usage;
+
+    (void)state;
+    assert_true(pv_base_account_charge(&account->memory, 1, 4096, 8192));
+    pv_base_account_count(&account->figures[1].commands[0], 5);
+    pv_base_account_count(&account->figures[1].commands[64], 2);
+    atomic_store(&account->figures[1].object_count, 3);
+    pv_render_context_ops.get_usage(bench.context, &usage);
+    assert_int_equal(usage.memory_bytes, 4096);
+    assert_int_equal(usage.command_count, 7);
+    assert_int_equal(usage.object_count, 3);
+    assert_int_equal(usage.worker_pid, 0);
+    worker_close();
+    backend_until_lost();
+    assert_int_equal(pv_base_account_sum(&account->memory), 0);
+    assert_int_equal(pv_base_account_commands(account, 1), 0);
+    assert_true(pv_base_account_charge(&account->memory, PV_BASE_ACCOUNT_DEVICE, 8192, 8192));
+    pv_render_context_ops.get_usage(bench.context, &usage);
+    assert_int_equal(usage.memory_bytes, 0);
+}
+
+/* Each context has a slot of its own, under one limit; what one had is free when it ends. */
+static void test_limit_of_all_contexts(void **state)
+{
+    struct pv_render_backend_options options = {
+        .size_bytes = sizeof(options),
+        .loop = bench.loop,
+        .carrier = &many_carrier,
+        .window_fd = -1,
+    };
+    struct pv_base_account *account;
+    struct pv_render_backend *backend;
+    struct pv_gpu_context *contexts[2];
+    struct pv_gpu_context_usage usage;
+
+    (void)state;
+    assert_int_equal(pv_render_backend_create(&options, &backend), 0);
+    account = pv_render_backend_account(backend);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(pv_render_context_ops.create(backend, i + 1, 4, "", &backend_events, NULL,
+                                                      &contexts[i]),
+                         0);
+    }
+    assert_true(pv_base_account_charge(&account->memory, 1, 4096, 8192));
+    assert_false(pv_base_account_charge(&account->memory, 2, 4097, 8192));
+    pv_render_context_ops.get_usage(contexts[1], &usage);
+    assert_int_equal(usage.memory_bytes, 0);
+    pv_render_context_ops.destroy(contexts[0]);
+    assert_true(pv_base_account_charge(&account->memory, 2, 8192, 8192));
+    pv_render_context_ops.get_usage(contexts[1], &usage);
+    assert_int_equal(usage.memory_bytes, 8192);
+    pv_render_context_ops.destroy(contexts[1]);
+    assert_int_equal(pv_base_account_sum(&account->memory), 0);
+    pv_render_backend_destroy(backend);
+}
+
+/* ---- the cap of workers ---- */
+
+static void test_contexts_at_the_cap(void **state)
+{
+    static struct pv_gpu_context *contexts[PV_RENDER_CONTEXT_MAX];
+    struct pv_render_backend_options options = {
+        .size_bytes = sizeof(options),
+        .loop = bench.loop,
+        .carrier = &many_carrier,
+        .window_fd = -1,
+        .context_max = PV_RENDER_CONTEXT_MAX + 1,
+    };
+    struct pv_render_backend *backend;
+    struct pv_gpu_context *more;
+
+    (void)state;
+    assert_int_equal(pv_render_backend_create(&options, &backend), -EINVAL);
+    options.context_max = 0;
+    assert_int_equal(pv_render_backend_create(&options, &backend), 0);
+    for (uint32_t i = 0; i < PV_RENDER_CONTEXT_MAX; i++) {
+        assert_int_equal(pv_render_context_ops.create(backend, i + 1, 4, "", &backend_events, NULL,
+                                                      &contexts[i]),
+                         0);
+    }
+    assert_int_equal(
+        pv_render_context_ops.create(backend, 1000, 4, "", &backend_events, NULL, &more), -EAGAIN);
+    pv_render_context_ops.destroy(contexts[99]);
+    assert_int_equal(
+        pv_render_context_ops.create(backend, 1000, 4, "", &backend_events, NULL, &contexts[99]),
+        0);
+    assert_int_equal(
+        pv_render_context_ops.create(backend, 1001, 4, "", &backend_events, NULL, &more), -EAGAIN);
+    for (uint32_t i = 0; i < PV_RENDER_CONTEXT_MAX; i++) {
+        pv_render_context_ops.destroy(contexts[i]);
+    }
+    pv_render_backend_destroy(backend);
+    options.context_max = 1; /* as --max-contexts sets it */
+    assert_int_equal(pv_render_backend_create(&options, &backend), 0);
+    assert_int_equal(
+        pv_render_context_ops.create(backend, 1, 4, "", &backend_events, NULL, &contexts[0]), 0);
+    assert_int_equal(pv_render_context_ops.create(backend, 2, 4, "", &backend_events, NULL, &more),
+                     -EAGAIN);
+    pv_render_context_ops.destroy(contexts[0]);
+    pv_render_backend_destroy(backend);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, backend_setup, backend_teardown)
 
 int main(void)
@@ -149,7 +277,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_worker_that_closes),       TEST(test_a_worker_that_goes_unread),
         TEST(test_a_worker_that_falls_silent), TEST(test_destroy_inside_of_events),
-        TEST(test_creation_is_refused),
+        TEST(test_creation_is_refused),        TEST(test_usage_and_its_end),
+        TEST(test_limit_of_all_contexts),      TEST(test_contexts_at_the_cap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,10 +17,14 @@
 
 static void test_init_and_requests(void **state)
 {
+    struct pv_render_account account;
     struct pv_render_init init;
     struct pv_render_leave leave;
 
     (void)state;
+    assert_int_equal(read(bench.worker_fd, &account, sizeof(account)), sizeof(account));
+    assert_int_equal(account.kind, PV_RENDER_ACCOUNT);
+    assert_int_equal(account.slot, 1);
     assert_int_equal(read(bench.worker_fd, &init, sizeof(init)), sizeof(init));
     assert_int_equal(init.kind, PV_RENDER_INIT);
     assert_int_equal(init.version, PV_RENDER_PROTOCOL_VERSION);
@@ -49,6 +53,8 @@ static void test_a_long_stream(void **state)
 
     (void)state;
     memset(stream, 0x5a, sizeof(stream));
+    assert_int_equal(read(bench.worker_fd, packet, sizeof(packet)),
+                     sizeof(struct pv_render_account));
     assert_int_equal(read(bench.worker_fd, &init, sizeof(init)), sizeof(init));
     assert_int_equal(
         pv_render_context_ops.submit(bench.context, stream, sizeof(stream) - 4, true, 3, 44), 0);
