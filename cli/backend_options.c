@@ -58,12 +58,20 @@ static const struct pv_cli_option backend_rows[] = {
      .offset = offsetof(struct pv_cli_backend, sandbox)},
     {.name = "memory-limit",
      .value = "SIZE",
-     .help = "memory that a guest, or a program of vtest, may make the\n"
-             "host hold (default 4G for a guest, 64G for vtest)",
+     .help = "memory that all programs of a guest, or of vtest, may make\n"
+             "the host hold (default 4G for a guest, 64G for vtest)",
      .kind = PV_CLI_OPTION_SIZE,
      .min = UINT64_C(1) << 20,
      .max = UINT64_C(1) << 46,
      .offset = offsetof(struct pv_cli_backend, memory_max_bytes)},
+    {.name = "max-contexts",
+     .value = "N",
+     .help = "programs that may use Vulkan at once (default and most\n256); each has a process on "
+             "the host",
+     .kind = PV_CLI_OPTION_NUMBER,
+     .min = 1,
+     .max = PV_RENDER_CONTEXT_MAX,
+     .offset = offsetof(struct pv_cli_backend, context_max)},
 };
 
 static const struct pv_cli_option window_rows[] = {
@@ -96,5 +104,6 @@ void pv_cli_backend_fill(const struct pv_cli_backend *backend, const char *rende
         (void)pv_render_sandbox_mode_parse(backend->sandbox, &ret_options->sandbox);
     }
     ret_options->memory_max_bytes = backend->memory_max_bytes;
+    ret_options->context_max = backend->context_max;
     ret_options->window_size_bytes = backend->window_bytes;
 }

@@ -22,6 +22,7 @@ struct pv_cli_backend {
     const char *sandbox; /* a word of render/sandbox_mode.h, checked */
     uint64_t memory_max_bytes;
     uint64_t window_bytes;
+    uint32_t context_max;
 };
 
 /* --renderer, --log and the limits. */

@@ -10,12 +10,11 @@
 
 #include "cli/checks.h"
 #include "cli/commands.h"
+#include "cli/control.h"
 #include "cli/numbers.h"
-#include "cli/places.h"
 #include "cli/usage.h"
 #include "display/client.h"
 #include "display/png.h"
-#include "vm/machine.h"
 #include "vm/runtime.h"
 
 #define SCANOUT_MAX 15
@@ -101,30 +100,6 @@ static int parse(int argc, char **argv, struct screenshot_options *ret)
     return pv_cli_check_output("FILE", ret->file) ? 0 : PV_CLI_USAGE;
 }
 
-/* The control socket of a VM that `pearvisor run` keeps. False, and a sentence, if there is none.
- */
-static bool find_control(const char *name, char ret_path[PV_VM_RUNTIME_PATH_MAX])
-{
-    struct pv_cli_places places;
-    struct pv_vm_runtime runtime;
-    int r;
-
-    if (!pv_cli_places_find(NULL, &places)) {
-        return false;
-    }
-    r = pv_vm_runtime_find(places.runtime, name, &runtime);
-    if (r == 0) {
-        r = pv_vm_runtime_file(&runtime, PV_VM_MACHINE_CONTROL_SOCKET, ret_path);
-    }
-    if (r == -ENOTUNIQ) {
-        (void)fprintf(stderr, "pearvisor: several guests run; choose one with --vm NAME\n");
-    } else if (r < 0) {
-        (void)fprintf(stderr, "pearvisor: no guest %s%sruns\n", name != NULL ? name : "",
-                      name != NULL ? " " : "");
-    }
-    return r == 0;
-}
-
 static const char *why(int r)
 {
     switch (r) {
@@ -132,13 +107,8 @@ static const char *why(int r)
         return "the screen is off";
     case -ENOENT:
         return "there is no such screen";
-    case -EPROTO:
-    case -EPROTONOSUPPORT:
-        return "the device speaks another version of the protocol";
-    case -ETIMEDOUT:
-        return "the device does not answer";
     default:
-        return strerror(-r);
+        return pv_cli_control_why(r);
     }
 }
 
@@ -214,5 +184,5 @@ int pv_cli_screenshot(int argc, char **argv)
     if (options.control != NULL) {
         return take(&options, options.control);
     }
-    return find_control(options.vm, path) ? take(&options, path) : PV_CLI_FAILED;
+    return pv_cli_control_find(options.vm, path) ? take(&options, path) : PV_CLI_FAILED;
 }

@@ -11,17 +11,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/account.h"
 #include "cli/backend_options.h"
 #include "cli/capset.h"
 #include "cli/commands.h"
 #include "cli/host_programs.h"
 #include "cli/options.h"
 #include "cli/usage.h"
+#include "display/control.h"
 #include "os/fd.h"
 #include "os/loop.h"
 #include "os/process.h"
 #include "os/signals.h"
 #include "render/context.h"
+#include "vtest/connection.h"
+#include "vtest/protocol.h"
 #include "vtest/server.h"
 
 #define PATH_BYTES 108
@@ -30,6 +34,7 @@
 struct vtest_options {
     const char *socket;     /* NULL: a private one */
     const char *client_icd; /* NULL: look for it; then whatever the loader finds */
+    const char *control;    /* NULL: nobody may ask */
     struct pv_cli_backend backend;
     char **command;
 };
@@ -39,6 +44,8 @@ struct vtest {
     struct pv_base_log log;
     struct pv_render_backend *backend;
     struct pv_vtest_server *server;
+    struct pv_display_control *control;
+    uint64_t memory_max_bytes;
     struct pv_os_process child;
     struct pv_os_source *child_source;
     struct pv_os_signals *signals;
@@ -64,6 +71,11 @@ static const struct pv_cli_option rows[] = {
      .help = "the Venus driver's ICD file for COMMAND (default: the\nsystem's)",
      .kind = PV_CLI_OPTION_TEXT,
      .offset = offsetof(struct vtest_options, client_icd)},
+    {.name = "control",
+     .value = "SOCKET",
+     .help = "listen here for 'pearvisor top'",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct vtest_options, control)},
 };
 
 /* Returns 0, or an exit status to leave with; -1 for "leave with success". */
@@ -215,6 +227,69 @@ static int start_server(struct vtest *vtest, const struct vtest_options *options
     return r;
 }
 
+/* The server's figures, as the control socket tells them. */
+static size_t get_statistics(void *user, struct pv_display_statistics *ret_statistics,
+                             struct pv_display_context *ret_contexts, size_t max)
+{
+    const struct vtest *vtest = user;
+    struct pv_vtest_figures figures[PV_VTEST_CLIENT_MAX];
+    const size_t count = pv_vtest_server_get_figures(vtest->server, figures, PV_ARRAY_LEN(figures));
+    size_t listed = 0;
+
+    *ret_statistics = (struct pv_display_statistics){
+        .server_kind = PV_DISPLAY_SERVER_VTEST,
+        .memory_all_bytes = pv_base_account_sum(&pv_render_backend_account(vtest->backend)->memory),
+        .memory_limit_bytes = vtest->memory_max_bytes,
+    };
+    for (size_t i = 0; i < count && listed < max; i++) {
+        const struct pv_gpu_context_usage *usage = &figures[i].usage;
+        struct pv_display_context *context = &ret_contexts[listed];
+
+        if (!figures[i].has_context) {
+            continue;
+        }
+        listed++;
+        ret_statistics->context_count++;
+        ret_statistics->lost_context_count += figures[i].lost ? 1 : 0;
+        ret_statistics->fence_count += usage->fence_count;
+        *context = (struct pv_display_context){
+            .memory_bytes = usage->memory_bytes,
+            .command_count = usage->command_count,
+            .object_count = usage->object_count,
+            .context_id = figures[i].id,
+            .capset_id = PV_VTEST_CAPSET_VENUS,
+            .fence_count = usage->fence_count,
+            .is_lost = figures[i].lost ? 1 : 0,
+            .ring_count = usage->ring_count,
+            .request_count = usage->request_count,
+            .worker_pid = usage->worker_pid,
+        };
+        (void)snprintf(context->name, sizeof(context->name), "%s", figures[i].name);
+    }
+    return listed;
+}
+
+/* Listen for whoever asks. Says what is wrong. */
+static int start_control(struct vtest *vtest, const struct vtest_options *options)
+{
+    const struct pv_display_control_options control = {
+        .size_bytes = sizeof(control),
+        .loop = vtest->loop,
+        .log = &vtest->log,
+        .socket_path = options->control,
+    };
+    const int r = pv_display_control_create(&control, &vtest->control);
+
+    if (r < 0) {
+        (void)fprintf(stderr, "pearvisor: cannot listen on '%s': %s\n", options->control,
+                      strerror(-r));
+        return r;
+    }
+    vtest->memory_max_bytes = options->backend.memory_max_bytes;
+    pv_display_control_set_statistics(vtest->control, get_statistics, vtest);
+    return 0;
+}
+
 /* Open files, ours and each worker's: clients' shared memory here, their allocations there. */
 #define FD_MAX 65536u
 
@@ -236,6 +311,9 @@ static int serve(struct vtest *vtest, const struct vtest_options *options, const
         return r;
     }
     r = start_server(vtest, options, renderer, capset);
+    if (r == 0 && options->control != NULL) {
+        r = start_control(vtest, options);
+    }
     if (r == 0 && options->command[0] != NULL) {
         r = start_child(vtest, options);
     }
@@ -246,6 +324,7 @@ static void finish(struct vtest *vtest)
 {
     pv_os_source_remove(vtest->child_source);
     pv_os_process_kill(&vtest->child);
+    pv_display_control_destroy(vtest->control);
     pv_vtest_server_destroy(vtest->server);
     pv_render_backend_destroy(vtest->backend);
     pv_os_signals_destroy(vtest->signals);

@@ -19,6 +19,7 @@ int pv_cli_doctor(int argc, char **argv);
 int pv_cli_exec(int argc, char **argv);
 int pv_cli_gpu(int argc, char **argv);
 int pv_cli_screenshot(int argc, char **argv);
+int pv_cli_top(int argc, char **argv);
 int pv_cli_vtest(int argc, char **argv);
 int pv_cli_image(int argc, char **argv);
 

@@ -18,6 +18,7 @@ static const struct {
     {"doctor", pv_cli_doctor, "what this host can do, and what is missing"},
     {"exec", pv_cli_exec, "run a command in a guest that runs already"},
     {"screenshot", pv_cli_screenshot, "save what a guest's screen shows as PNG"},
+    {"top", pv_cli_top, "live figures of a guest's programs, or of a vtest server's"},
     {"gpu", pv_cli_gpu, "only the device, for a VMM of your own"},
     {"vtest", pv_cli_vtest, "serve Vulkan to programs of this machine, without a VM"},
     {"image", pv_cli_image, "build, list or remove guest images"},

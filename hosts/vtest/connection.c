@@ -231,6 +231,20 @@ int pv_vtest_connection_create(const struct pv_vtest_connection_options *options
     return 0;
 }
 
+void pv_vtest_connection_get_figures(const struct pv_vtest_connection *connection,
+                                     struct pv_vtest_figures *ret_figures)
+{
+    *ret_figures = (struct pv_vtest_figures){
+        .id = connection->options.id,
+        .name = connection->name,
+        .has_context = connection->context != NULL,
+        .lost = connection->lost,
+    };
+    if (connection->context != NULL && connection->options.contexts->get_usage != NULL) {
+        connection->options.contexts->get_usage(connection->context, &ret_figures->usage);
+    }
+}
+
 void pv_vtest_connection_destroy(struct pv_vtest_connection *connection)
 {
     if (connection == NULL) {

@@ -13,6 +13,7 @@
 #ifndef PV_VTEST_CONNECTION_H
 #define PV_VTEST_CONNECTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,6 +52,18 @@ struct pv_vtest_connection_options {
 /* fd: a connected, non-blocking socket; taken on success. Returns 0 or -errno. */
 PV_NODISCARD int pv_vtest_connection_create(const struct pv_vtest_connection_options *options,
                                             int fd, struct pv_vtest_connection **ret_connection);
+
+/* Figures of a client, for listings: the name is the client's own and not trusted. */
+struct pv_vtest_figures {
+    uint32_t id;
+    const char *name; /* borrowed */
+    bool has_context;
+    bool lost;
+    struct pv_gpu_context_usage usage;
+};
+
+void pv_vtest_connection_get_figures(const struct pv_vtest_connection *connection,
+                                     struct pv_vtest_figures *ret_figures);
 
 /* Ends its context, resources, counters and waits. Accepts NULL. */
 void pv_vtest_connection_destroy(struct pv_vtest_connection *connection);

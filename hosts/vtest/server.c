@@ -147,6 +147,18 @@ int pv_vtest_server_create(const struct pv_vtest_server_options *options,
     return 0;
 }
 
+size_t pv_vtest_server_get_figures(const struct pv_vtest_server *server,
+                                   struct pv_vtest_figures *ret_figures, size_t max)
+{
+    size_t count = 0;
+
+    for (const struct client *client = server->clients; client != NULL && count < max;
+         client = client->next) {
+        pv_vtest_connection_get_figures(client->connection, &ret_figures[count++]);
+    }
+    return count;
+}
+
 void pv_vtest_server_destroy(struct pv_vtest_server *server)
 {
     if (server == NULL) {

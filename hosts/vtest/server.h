@@ -15,6 +15,7 @@
 #include "gpu/context.h"
 #include "os/loop.h"
 
+struct pv_vtest_figures;
 struct pv_vtest_server;
 
 /* Clients at once: one per VkInstance. */
@@ -34,6 +35,10 @@ struct pv_vtest_server_options {
 /* Listen. Returns 0 or -errno of pv_os_socket_listen. */
 PV_NODISCARD int pv_vtest_server_create(const struct pv_vtest_server_options *options,
                                         struct pv_vtest_server **ret_server);
+
+/* Figures of up to max clients, valid until the loop goes on; returns how many were written. */
+size_t pv_vtest_server_get_figures(const struct pv_vtest_server *server,
+                                   struct pv_vtest_figures *ret_figures, size_t max);
 
 /* Disconnect everybody and remove the socket. Accepts NULL. */
 void pv_vtest_server_destroy(struct pv_vtest_server *server);

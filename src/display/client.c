@@ -150,6 +150,17 @@ int pv_display_client_list(struct pv_display_client *client,
     return (int)count;
 }
 
+/* Whatever a name holds must not reach the user's terminal. */
+static void make_printable(char *text, size_t size_bytes)
+{
+    text[size_bytes - 1] = '\0';
+    for (char *c = text; *c != '\0'; c++) {
+        if (*c < ' ' || *c > '~') {
+            *c = '?';
+        }
+    }
+}
+
 int pv_display_client_get_statistics(struct pv_display_client *client,
                                      struct pv_display_statistics *ret_statistics,
                                      struct pv_display_context *ret_contexts, size_t max)
@@ -170,7 +181,7 @@ int pv_display_client_get_statistics(struct pv_display_client *client,
     memcpy(ret_contexts, (const uint8_t *)payload + sizeof(*ret_statistics),
            count * sizeof(*ret_contexts));
     for (size_t i = 0; i < count; i++) {
-        ret_contexts[i].name[sizeof(ret_contexts[i].name) - 1] = '\0';
+        make_printable(ret_contexts[i].name, sizeof(ret_contexts[i].name));
     }
     free(payload);
     pv_os_fds_close(fds, PV_DISPLAY_FD_MAX);

@@ -59,7 +59,10 @@ PV_NODISCARD int pv_display_client_get_screen(struct pv_display_client *client,
                                               uint32_t scanout_index,
                                               struct pv_display_screen *ret_screen);
 
-/* Figures, and up to max contexts. Returns how many contexts, or -errno. */
+/*
+ * Figures, and up to max contexts, whose names are made printable ASCII: guests chose them. Returns
+ * how many contexts, or -errno.
+ */
 int pv_display_client_get_statistics(struct pv_display_client *client,
                                      struct pv_display_statistics *ret_statistics,
                                      struct pv_display_context *ret_contexts, size_t max);

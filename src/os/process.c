@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -235,6 +236,53 @@ int pv_os_process_run(const struct pv_os_process_options *options, int timeout_m
     }
     close(output[0]);
     return r;
+}
+
+/* The name in parentheses may hold anything, so what follows is found from the end. */
+static bool parse_ticks(char *text, uint64_t *ret_ticks)
+{
+    const char *rest = strrchr(text, ')');
+    unsigned long long user_ticks;
+    unsigned long long system_ticks;
+
+    if (rest == NULL
+        || sscanf(rest + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu %llu", &user_ticks,
+                  &system_ticks)
+               != 2) {
+        return false;
+    }
+    *ret_ticks = (uint64_t)user_ticks + system_ticks;
+    return true;
+}
+
+int pv_os_process_cpu_ns(pid_t pid, uint64_t *ret_cpu_ns)
+{
+    const long ticks_per_s = sysconf(_SC_CLK_TCK);
+    char path[64];
+    char text[1024];
+    uint64_t ticks;
+    ssize_t got;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    got = read(fd, text, sizeof(text) - 1);
+    if (got < 0) {
+        got = errno == ESRCH ? -ENOENT : -errno;
+    }
+    (void)close(fd);
+    if (got < 0) {
+        return (int)got;
+    }
+    text[got] = '\0';
+    if (ticks_per_s <= 0 || !parse_ticks(text, &ticks)) {
+        return -EIO;
+    }
+    *ret_cpu_ns = ticks * (UINT64_C(1000000000) / (uint64_t)ticks_per_s);
+    return 0;
 }
 
 int pv_os_process_own_path(char *ret_path, size_t path_bytes)

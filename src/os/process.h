@@ -73,6 +73,13 @@ PV_NODISCARD int pv_os_process_run(const struct pv_os_process_options *options, 
                                    const char *const *needles, char *ret_text, size_t text_bytes,
                                    struct pv_os_process_end *ret_end);
 
+/*
+ * Processor time that a process has used so far, all its threads together, in nanoseconds; in steps
+ * of the kernel's clock tick, 10 ms as a rule. It need not be a child. Returns 0, -ENOENT when
+ * there is no such process, or -errno.
+ */
+PV_NODISCARD int pv_os_process_cpu_ns(pid_t pid, uint64_t *ret_cpu_ns);
+
 /* Path of the running program, zero-terminated. Returns 0 or -errno. */
 PV_NODISCARD int pv_os_process_own_path(char *ret_path, size_t path_bytes);
 

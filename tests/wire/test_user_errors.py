@@ -29,14 +29,14 @@ def check_one_sentence(result, status):
     assert not result.stdout
 
 
-@pytest.mark.parametrize("command", ["demo", "run", "doctor", "exec", "screenshot", "gpu", "vtest",
-                                     "image"])
+@pytest.mark.parametrize("command", ["demo", "run", "doctor", "exec", "screenshot", "top", "gpu",
+                                     "vtest", "image"])
 def test_an_option_that_is_not_there(tmp_path, command):
     check_one_sentence(run(tmp_path, command, "--nonsense"), USAGE)
 
 
-@pytest.mark.parametrize("command", ["demo", "run", "doctor", "exec", "screenshot", "gpu", "vtest",
-                                     "image"])
+@pytest.mark.parametrize("command", ["demo", "run", "doctor", "exec", "screenshot", "top", "gpu",
+                                     "vtest", "image"])
 def test_help_is_no_error(tmp_path, command):
     result = run(tmp_path, command, "--help")
     assert result.returncode == 0
@@ -89,12 +89,19 @@ def test_help_is_no_error(tmp_path, command):
     ["screenshot", "--scanout", "16", "a.png"],
     ["screenshot", "--after", "0", "a.png"],
     ["run", "--screenshot-after", "many", "--", "true"],
+    ["top", "surplus"],
+    ["top", "--interval", "0"],
+    ["top", "--interval", "3601"],
+    ["top", "--count", "none"],
+    ["top", "--vm", "a", "--control", "b"],
     ["gpu"],
     ["gpu", "--vhost-user"],
     ["gpu", "--vhost-user", "s", "surplus"],
     ["gpu", "--vhost-user", "s", "--size", "0x0"],
     ["gpu", "--vhost-user", "s", "--window", "100M"],
     ["gpu", "--vhost-user", "s", "--log", "loud"],
+    ["gpu", "--vhost-user", "s", "--max-contexts", "0"],
+    ["vtest", "--max-contexts", "257"],
     ["vtest", "--memory-limit", "1"],
     ["vtest", "--log", "loud", "--", "true"],
     ["image"],
@@ -115,7 +122,11 @@ def test_arguments_that_make_no_sense(tmp_path, arguments):
     ["exec", "--vm", "no-such", "--", "true"],
     ["screenshot", "a.png"],
     ["screenshot", "--control", "/nonexistent/socket", "a.png"],
+    ["top"],
+    ["top", "--vm", "no-such", "--json"],
+    ["top", "--control", "/nonexistent/socket"],
     ["gpu", "--vhost-user", "/nonexistent/socket"],
+    ["vtest", "--control", "/nonexistent/socket", "--", "true"],
     ["gpu", "--vhost-user", "s", "--renderer", "/nonexistent/program"],
     ["vtest", "--renderer", "/nonexistent/program", "--", "true"],
     ["vtest", "--socket", "/nonexistent/socket", "--", "true"],

@@ -203,6 +203,22 @@ static void test_texts_fit_or_are_refused(void **state)
     assert_true(strlen(id) > 8);
 }
 
+static void test_processor_time(void **state)
+{
+    const uint64_t begun_ns = pv_os_clock_now_ns();
+    uint64_t first_ns;
+    uint64_t now_ns;
+
+    (void)state;
+    assert_int_equal(pv_os_process_cpu_ns(getpid(), &first_ns), 0);
+    do {
+        assert_int_equal(pv_os_process_cpu_ns(getpid(), &now_ns), 0);
+    } while (now_ns < first_ns + 50000000 && pv_os_clock_now_ns() < begun_ns + 20000000000);
+    assert_true(now_ns >= first_ns + 50000000);
+    assert_true(now_ns - first_ns <= pv_os_clock_now_ns() - begun_ns + 20000000);
+    assert_int_equal(pv_os_process_cpu_ns(0x7ffffff0, &now_ns), -ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_a_needle_ends_the_program),
         cmocka_unit_test(test_run_ends_at_its_limit),
         cmocka_unit_test(test_texts_fit_or_are_refused),
+        cmocka_unit_test(test_processor_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
