@@ -25,6 +25,9 @@ static void fence_end(struct pv_vtest_connection *connection, struct pv_vtest_fe
     struct pv_vtest_fence *fence = *link;
 
     *link = fence->next;
+    if (*link == NULL) {
+        connection->fence_last = link;
+    }
     connection->fence_sync_count -= fence->count;
     pv_vtest_syncs_write_all(connection->syncs, fence->targets, fence->count);
     free(fence);
@@ -36,6 +39,7 @@ static int submit_batch(struct pv_vtest_connection *connection,
     const uint32_t sync_count = batch[4];
     const uint32_t ring_index = batch[5];
     struct pv_vtest_fence *fence;
+    struct pv_vtest_fence **link;
     int r;
 
     if (batch[0] != PV_VTEST_SUBMIT_FLAG_RING_IDX || ring_index >= 64
@@ -63,13 +67,14 @@ static int submit_batch(struct pv_vtest_connection *connection,
         fence->targets[i] =
             (struct pv_vtest_sync_target){words[0], pv_vtest_message_pair(&words[1])};
     }
-    fence->next = connection->fences;
-    connection->fences = fence;
+    link = connection->fences != NULL ? connection->fence_last : &connection->fences;
+    *link = fence;
+    connection->fence_last = &fence->next;
     connection->fence_sync_count += sync_count;
     r = connection->options.contexts->submit(connection->context, &message->words[batch[1]],
                                              (size_t)batch[2] * 4, true, ring_index, fence->id);
     if (r < 0) {
-        fence_end(connection, &connection->fences);
+        fence_end(connection, link);
     }
     return r;
 }

@@ -20,6 +20,7 @@ void pv_render_ledger_init(struct pv_render_ledger *ledger)
 {
     *ledger = (struct pv_render_ledger){0};
     ledger->pending_last = &ledger->pending;
+    ledger->fence_last = &ledger->fences;
 }
 
 void pv_render_ledger_finish(struct pv_render_ledger *ledger)
@@ -103,8 +104,8 @@ int pv_render_ledger_add_fence(struct pv_render_ledger *ledger, uint32_t ring_in
     }
     fence->ring_index = ring_index;
     fence->fence_id = fence_id;
-    fence->next = ledger->fences;
-    ledger->fences = fence;
+    *ledger->fence_last = fence;
+    ledger->fence_last = &fence->next;
     ledger->fence_count++;
     return 0;
 }
@@ -118,6 +119,9 @@ bool pv_render_ledger_take_fence(struct pv_render_ledger *ledger, uint32_t ring_
 
         if (fence->ring_index == ring_index && fence->fence_id == fence_id) {
             *link = fence->next;
+            if (*link == NULL) {
+                ledger->fence_last = link;
+            }
             ledger->fence_count--;
             free(fence);
             return true;
@@ -129,13 +133,10 @@ bool pv_render_ledger_take_fence(struct pv_render_ledger *ledger, uint32_t ring_
 bool pv_render_ledger_pop_fence(struct pv_render_ledger *ledger, uint32_t *ret_ring_index,
                                 uint64_t *ret_fence_id)
 {
-    struct pv_render_ledger_fence *oldest = ledger->fences;
+    const struct pv_render_ledger_fence *oldest = ledger->fences;
 
     if (oldest == NULL) {
         return false;
-    }
-    while (oldest->next != NULL) {
-        oldest = oldest->next;
     }
     *ret_ring_index = oldest->ring_index;
     *ret_fence_id = oldest->fence_id;

@@ -50,7 +50,8 @@ struct pv_render_ledger {
     struct pv_render_ledger_pending *pending; /* oldest first: answers come in order */
     struct pv_render_ledger_pending **pending_last;
     uint32_t pending_count;
-    struct pv_render_ledger_fence *fences;
+    struct pv_render_ledger_fence *fences; /* oldest first: the first is what retires, as a rule */
+    struct pv_render_ledger_fence **fence_last;
     uint32_t fence_count;
     struct pv_render_ledger_shmem *shmems;
     struct pv_render_ledger_ring rings[PV_RENDER_RINGS_MAX];

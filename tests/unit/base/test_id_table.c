@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "base/id_table.h"
@@ -70,11 +71,40 @@ static void test_zero_is_no_id(void **state)
     pv_base_id_table_destroy(NULL);
 }
 
+/* 4 Mi objects, dense and sparse together, and not one more; the copy of the count follows. */
+static void test_object_cap(void **state)
+{
+    struct pv_base_object *objects = calloc(PV_BASE_ID_TABLE_OBJECT_MAX + 1, sizeof(*objects));
+    atomic_uint_fast64_t published = 99;
+    struct pv_base_id_table *table;
+
+    (void)state;
+    assert_non_null(objects);
+    assert_int_equal(pv_base_id_table_create(&table), 0);
+    pv_base_id_table_publish_count(table, &published);
+    assert_int_equal(published, 0);
+    for (size_t i = 0; i <= PV_BASE_ID_TABLE_OBJECT_MAX; i++) {
+        objects[i].id = i < 1000 ? PV_BASE_ID_TABLE_DENSE_MAX + i : i;
+        if (i < PV_BASE_ID_TABLE_OBJECT_MAX) {
+            assert_int_equal(pv_base_id_table_add(table, &objects[i]), 0);
+        }
+    }
+    assert_int_equal(published, PV_BASE_ID_TABLE_OBJECT_MAX);
+    assert_int_equal(pv_base_id_table_add(table, &objects[PV_BASE_ID_TABLE_OBJECT_MAX]), -ENOSPC);
+    assert_ptr_equal(pv_base_id_table_remove(table, objects[5].id), &objects[5]);
+    assert_int_equal(published, PV_BASE_ID_TABLE_OBJECT_MAX - 1);
+    assert_int_equal(pv_base_id_table_add(table, &objects[PV_BASE_ID_TABLE_OBJECT_MAX]), 0);
+    assert_int_equal(pv_base_id_table_add(table, &objects[5]), -ENOSPC);
+    pv_base_id_table_destroy(table);
+    free(objects);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_id_names_its_object),
         cmocka_unit_test(test_zero_is_no_id),
+        cmocka_unit_test(test_object_cap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

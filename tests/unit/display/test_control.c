@@ -271,6 +271,42 @@ static void test_path_taken(void **state)
     close_server(&server);
 }
 
+/* As many clients as there may be; the next one is closed, and one that goes makes room. */
+static void test_client_cap(void **state)
+{
+    struct pv_display_client *clients[PV_DISPLAY_CLIENT_MAX];
+    struct pv_display_client *more;
+    struct pv_display_scanout scanouts[2];
+    struct server server;
+    int r = -1;
+
+    (void)state;
+    open_server(&server, "crowd");
+    run_server(&server);
+    for (uint32_t i = 0; i < PV_DISPLAY_CLIENT_MAX; i++) {
+        assert_int_equal(pv_display_client_connect(server.path, &clients[i]), 0);
+        assert_int_equal(pv_display_client_list(clients[i], scanouts, 2), 2);
+    }
+    assert_int_equal(pv_display_client_connect(server.path, &more), 0);
+    assert_true(pv_display_client_list(more, scanouts, 2) < 0);
+    pv_display_client_destroy(more);
+    assert_int_equal(pv_display_client_list(clients[7], scanouts, 2), 2);
+    pv_display_client_destroy(clients[7]);
+    for (int i = 0; i < 500 && r < 0; i++) {
+        assert_int_equal(pv_display_client_connect(server.path, &clients[7]), 0);
+        r = pv_display_client_list(clients[7], scanouts, 2);
+        if (r < 0) {
+            pv_display_client_destroy(clients[7]);
+            pv_os_clock_sleep_ns(1000000);
+        }
+    }
+    assert_int_equal(r, 2);
+    for (uint32_t i = 0; i < PV_DISPLAY_CLIENT_MAX; i++) {
+        pv_display_client_destroy(clients[i]);
+    }
+    close_server(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_frames_cannot_be_written),
         cmocka_unit_test(test_pictures_are_never_torn),
         cmocka_unit_test(test_path_taken),
+        cmocka_unit_test(test_client_cap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

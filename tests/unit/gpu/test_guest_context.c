@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -110,6 +111,26 @@ static void test_submit_checks_its_size(void **state)
     assert_int_equal(bench_answer(bench_submit(bench, 1, 0, 0, 0, "abcd", 4)), PV_GPU_OK_NODATA);
     assert_int_equal(fake_last(&bench->fake, FAKE_SUBMIT, 0)->size_bytes, 4);
     bench_close(bench);
+}
+
+static void test_submit_cap(void **state)
+{
+    struct bench *bench = bench_open();
+    uint8_t *stream = calloc(1, PV_GPU_SUBMIT_MAX_BYTES + 4);
+
+    (void)state;
+    assert_non_null(stream);
+    bench_context(bench, 1, 4);
+    assert_int_equal(
+        bench_answer(bench_submit(bench, 1, 0, 0, 0, stream, PV_GPU_SUBMIT_MAX_BYTES)),
+        PV_GPU_OK_NODATA);
+    assert_int_equal(fake_last(&bench->fake, FAKE_SUBMIT, 0)->size_bytes, PV_GPU_SUBMIT_MAX_BYTES);
+    assert_int_equal(
+        bench_answer(bench_submit(bench, 1, 0, 0, 0, stream, PV_GPU_SUBMIT_MAX_BYTES + 4)),
+        PV_GPU_ERR_INVALID_PARAMETER);
+    assert_int_equal(fake_count(&bench->fake, FAKE_SUBMIT), 1);
+    bench_close(bench);
+    free(stream);
 }
 
 static void test_submit_to_an_empty_context(void **state)
@@ -271,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_create_that_the_runner_refuses),
         cmocka_unit_test(test_context_cap),
         cmocka_unit_test(test_submit_checks_its_size),
+        cmocka_unit_test(test_submit_cap),
         cmocka_unit_test(test_submit_to_an_empty_context),
         cmocka_unit_test(test_submit_that_the_worker_refuses),
         cmocka_unit_test(test_fence_cap),

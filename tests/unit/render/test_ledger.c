@@ -37,6 +37,49 @@ static void test_requests_in_any_order_and_capped(void **state)
     pv_render_ledger_finish(&ledger);
 }
 
+static void test_fences_are_capped(void **state)
+{
+    struct pv_render_ledger ledger;
+    uint32_t ring_index;
+    uint64_t fence_id;
+
+    (void)state;
+    pv_render_ledger_init(&ledger);
+    for (uint64_t i = 0; i < PV_RENDER_FENCES_MAX; i++) {
+        assert_int_equal(pv_render_ledger_add_fence(&ledger, 1, i), 0);
+    }
+    assert_int_equal(pv_render_ledger_add_fence(&ledger, 1, PV_RENDER_FENCES_MAX), -ENOSPC);
+    assert_true(pv_render_ledger_take_fence(&ledger, 1, PV_RENDER_FENCES_MAX - 3));
+    assert_int_equal(pv_render_ledger_add_fence(&ledger, 1, PV_RENDER_FENCES_MAX), 0);
+    assert_int_equal(pv_render_ledger_add_fence(&ledger, 1, 0), -ENOSPC);
+    /* A loss retires them all at once; each in one step, or the loop would stand still. */
+    for (uint64_t i = 0; i < PV_RENDER_FENCES_MAX; i++) {
+        assert_true(pv_render_ledger_pop_fence(&ledger, &ring_index, &fence_id));
+        assert_int_equal(fence_id, i + (i >= PV_RENDER_FENCES_MAX - 3));
+    }
+    assert_false(pv_render_ledger_pop_fence(&ledger, &ring_index, &fence_id));
+    assert_int_equal(pv_render_ledger_add_fence(&ledger, 1, 5), 0);
+    assert_true(pv_render_ledger_take_fence(&ledger, 1, 5));
+    assert_int_equal(pv_render_ledger_add_fence(&ledger, 1, 6), 0);
+    assert_true(pv_render_ledger_pop_fence(&ledger, &ring_index, &fence_id));
+    pv_render_ledger_finish(&ledger);
+}
+
+static void test_rings_are_capped(void **state)
+{
+    struct pv_render_ledger ledger;
+
+    (void)state;
+    pv_render_ledger_init(&ledger);
+    for (uint64_t i = 0; i < PV_RENDER_RINGS_MAX; i++) {
+        assert_true(pv_render_ledger_set_ring(&ledger, 1, i * 4, true));
+    }
+    assert_false(pv_render_ledger_set_ring(&ledger, 1, PV_RENDER_RINGS_MAX * 4, true));
+    assert_true(pv_render_ledger_set_ring(&ledger, 1, 8, false));
+    assert_true(pv_render_ledger_set_ring(&ledger, 1, PV_RENDER_RINGS_MAX * 4, true));
+    pv_render_ledger_finish(&ledger);
+}
+
 static void test_fences_retire_oldest_first(void **state)
 {
     struct pv_render_ledger ledger;
@@ -132,6 +175,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests_in_any_order_and_capped),
+        cmocka_unit_test(test_fences_are_capped),
+        cmocka_unit_test(test_rings_are_capped),
         cmocka_unit_test(test_fences_retire_oldest_first),
         cmocka_unit_test(test_rings_become_fatal),
         cmocka_unit_test(test_a_ring_that_was_told_of_first),
