@@ -34,7 +34,7 @@
 
 #define SCANOUTS 1u
 /* Descriptors beside those of resources: sockets and doorbells, and a few for each worker. */
-#define OTHER_FD_MAX (PV_RENDER_CONTEXT_MAX * 8u + 64u)
+#define OTHER_FD_MAX (PV_RENDER_CONTEXT_MAX * (PV_RENDER_QUEUE_FD_MAX + 8u) + 64u)
 
 struct gpu_options {
     const char *vhost_user;

@@ -56,11 +56,11 @@ static void run(struct pv_vhost_user_host *host)
                           (unsigned long long)host->features,
                           host->is_window_mapped ? "" : ", without its window");
         if (!host->is_window_mapped && host->options.window_size_bytes > 0) {
-            pv_base_log_warn(host->log, "vhost-user.host",
-                             "the guest gets no host-visible memory: %s",
-                             pv_vhost_user_back_channel_is_usable(host->back)
-                                 ? "the front end refuses to map the window"
-                                 : "the back-end channel is gone; start the virtual machine anew");
+            pv_base_log_guest(host->log, "vhost-user.host", PV_BASE_LOG_WARN,
+                              "the guest gets no host-visible memory: %s",
+                              pv_vhost_user_back_channel_is_usable(host->back)
+                                  ? "the front end refuses to map the window"
+                                  : "the back-end channel is gone; start the virtual machine anew");
         }
         ops->start(host->options.device, host->features, host->is_window_mapped);
         host->is_live = true;

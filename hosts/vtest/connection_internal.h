@@ -53,7 +53,7 @@ struct pv_vtest_connection {
     uint64_t next_fence_id;
     struct pv_vtest_fence *fences;      /* oldest first: the first is what retires, as a rule */
     struct pv_vtest_fence **fence_last; /* NULL before the first */
-    uint32_t fence_sync_count; /* of all fences */
+    uint32_t fence_sync_count;          /* of all fences */
 };
 
 /* A message in hand: its payload as words, private to us. */

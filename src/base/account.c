@@ -80,6 +80,7 @@ void pv_base_account_clear(struct pv_base_account *account, uint32_t slot)
     }
     atomic_store_explicit(&figures->object_count, 0, memory_order_relaxed);
     atomic_store_explicit(&figures->ring_count, 0, memory_order_relaxed);
+    atomic_store_explicit(&figures->stream_count, 0, memory_order_relaxed);
     atomic_store_explicit(&account->copies.bytes[slot], 0, memory_order_seq_cst);
     atomic_store_explicit(&account->memory.bytes[slot], 0, memory_order_seq_cst);
 }

@@ -42,7 +42,8 @@ struct pv_base_account_figures {
     atomic_uint_fast64_t commands[PV_BASE_ACCOUNT_DECODER_COUNT];
     atomic_uint_fast64_t object_count;
     atomic_uint_fast64_t ring_count;
-    uint64_t padding[5]; /* slots begin at cache lines */
+    atomic_uint_fast64_t stream_count; /* long streams that the worker is through with */
+    uint64_t padding[4];               /* slots begin at cache lines */
 };
 
 /* Bytes of one kind that each slot holds, under one limit. */

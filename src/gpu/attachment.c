@@ -30,6 +30,9 @@ int pv_gpu_attachment_add(struct pv_gpu_resource *resource, struct pv_gpu_guest_
 {
     struct pv_gpu_attachment attachment = {.context = context, .told = told};
 
+    if (resource->device->attachment_count >= PV_GPU_ATTACHMENT_MAX) {
+        return -ENOMEM;
+    }
     if (resource->attachment_count == resource->attachment_capacity) {
         const size_t capacity =
             resource->attachment_capacity > 0 ? 2 * resource->attachment_capacity : 2;
@@ -49,6 +52,7 @@ int pv_gpu_attachment_add(struct pv_gpu_resource *resource, struct pv_gpu_guest_
         }
     }
     resource->attachments[resource->attachment_count++] = attachment;
+    resource->device->attachment_count++;
     return 0;
 }
 
@@ -60,6 +64,7 @@ void pv_gpu_attachment_remove(struct pv_gpu_resource *resource,
     if (attachment != NULL) {
         pv_gpu_task_destroy(attachment->leave);
         *attachment = resource->attachments[--resource->attachment_count];
+        resource->device->attachment_count--;
     }
 }
 
@@ -68,6 +73,7 @@ void pv_gpu_attachment_finish(struct pv_gpu_resource *resource)
     for (size_t i = 0; i < resource->attachment_count; i++) {
         pv_gpu_task_destroy(resource->attachments[i].leave);
     }
+    resource->device->attachment_count -= (uint32_t)resource->attachment_count;
     free(resource->attachments);
     resource->attachments = NULL;
     resource->attachment_count = 0;
@@ -85,7 +91,7 @@ void pv_gpu_attachment_tell_all(struct pv_gpu_resource *resource)
         }
         task = pv_gpu_task_create(PV_GPU_TASK_ATTACH, NULL, resource);
         if (task == NULL) {
-            pv_base_log_error(resource->device->log, "gpu.resource",
+            pv_base_log_guest(resource->device->log, "gpu.resource", PV_BASE_LOG_ERROR,
                               "no memory to attach resource %u to context %u", resource->id,
                               attachment->context->id);
             continue;

@@ -307,8 +307,8 @@ void pv_gpu_blob_end_unmap(struct pv_gpu_resource *resource, struct pv_gpu_reque
     resource->is_dead = true;
     resource->busy = PV_GPU_RESOURCE_IDLE;
     if (pv_gpu_window_release(&resource->device->window, resource->window_offset_bytes) < 0) {
-        pv_base_log_warn(resource->device->log, "gpu.window",
-                         "pages of a range could not be freed: it stays unused");
+        pv_base_log_guest(resource->device->log, "gpu.window", PV_BASE_LOG_WARN,
+                          "pages of a range could not be freed: it stays unused");
     }
     pv_gpu_request_finish_ok(request);
     pv_gpu_resource_run_waiting(resource);

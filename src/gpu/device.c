@@ -133,7 +133,8 @@ static void end_life(struct pv_gpu_device *device)
     pv_gpu_scanout_clear_all(device);
     pv_gpu_resource_destroy_all(device);
     if (pv_gpu_window_clear(&device->window) < 0) {
-        pv_base_log_warn(device->log, "gpu.window", "the window's pages could not be freed");
+        pv_base_log_guest(device->log, "gpu.window", PV_BASE_LOG_WARN,
+                          "the window's pages could not be freed");
     }
     memset(device->logged_errors, 0, sizeof(device->logged_errors));
     device->fence_count = 0;
@@ -239,8 +240,9 @@ static void on_start(void *user, uint64_t features, bool window_is_mapped)
 
     device->features = features;
     device->window_is_mapped = window_is_mapped && device->window.fd >= 0;
-    pv_base_log_info(device->log, "gpu.device", "started with features 0x%llx, window %s",
-                     (unsigned long long)features, device->window_is_mapped ? "mapped" : "absent");
+    pv_base_log_guest(device->log, "gpu.device", PV_BASE_LOG_INFO,
+                      "started with features 0x%llx, window %s", (unsigned long long)features,
+                      device->window_is_mapped ? "mapped" : "absent");
 }
 
 static void on_queue_element(void *user, uint32_t queue_index, struct pv_virtio_element *element)
@@ -257,7 +259,7 @@ static void on_reset(void *user)
 {
     struct pv_gpu_device *device = user;
 
-    pv_base_log_info(device->log, "gpu.device", "reset");
+    pv_base_log_guest(device->log, "gpu.device", PV_BASE_LOG_INFO, "reset");
     end_life(device);
 }
 

@@ -141,8 +141,8 @@ void pv_gpu_guest_context_handle_create(struct pv_gpu_request *request,
     context->next = *bucket;
     *bucket = context;
     device->context_count++;
-    pv_base_log_info(device->log, "gpu.context", "context %u (%s) with capset %u", id,
-                     context->name, capset_id);
+    pv_base_log_guest(device->log, "gpu.context", PV_BASE_LOG_INFO,
+                      "context %u (%s) with capset %u", id, context->name, capset_id);
     pv_gpu_request_finish_ok(request);
 }
 
@@ -202,7 +202,8 @@ void pv_gpu_guest_context_handle_destroy(struct pv_gpu_request *request,
         pv_gpu_timeline_dissolve(&context->timelines[i]);
     }
     uncount_requests(context);
-    pv_base_log_info(device->log, "gpu.context", "context %u (%s) destroyed", id, context->name);
+    pv_base_log_guest(device->log, "gpu.context", PV_BASE_LOG_INFO, "context %u (%s) destroyed", id,
+                      context->name);
     free(context);
     pv_gpu_request_finish_ok(request);
 }
@@ -231,8 +232,15 @@ static struct pv_gpu_task *read_stream(struct pv_gpu_request *request, size_t si
     if (task == NULL || size_bytes == 0) {
         return task;
     }
-    task->bytes = malloc(size_bytes);
     task->size_bytes = size_bytes;
+    if (size_bytes > PV_GPU_SUBMIT_FREE_BYTES) {
+        if (!pv_gpu_device_charge(request->device, size_bytes, false)) {
+            pv_gpu_task_destroy(task);
+            return NULL;
+        }
+        task->charged_device = request->device;
+    }
+    task->bytes = malloc(size_bytes);
     if (task->bytes == NULL) {
         pv_gpu_task_destroy(task);
         return NULL;

@@ -35,6 +35,7 @@ struct pv_gpu_guest_context {
     uint32_t fence_count; /* fenced streams not finished */
     uint32_t held_count;  /* requests that the worker keeps waiting */
     uint64_t submit_count;
+    size_t listed_index; /* in the listing that is being made (statistics.c) */
 };
 
 /* Context by id, NULL if there is none. */

@@ -50,6 +50,13 @@
 /* Sides of a cursor image. Linux has 64x64. */
 #define PV_GPU_CURSOR_SIDE_MAX_PX 256u
 
+/* Contexts that resources are attached to, in all: one costs some 120 bytes. Programs attach what
+ * they made, and a compositor what all others show. */
+#define PV_GPU_ATTACHMENT_MAX 262144u
+
+/* Command streams longer than this are charged as memory while they wait in the device. */
+#define PV_GPU_SUBMIT_FREE_BYTES ((size_t)64 << 10)
+
 /* One command stream; the renderer decodes no longer ones (PV_VENUS_STREAM_MAX_BYTES). */
 #define PV_GPU_SUBMIT_MAX_BYTES ((size_t)64 << 20)
 

@@ -103,8 +103,8 @@ void pv_gpu_resource_destroy(struct pv_gpu_resource *resource)
     pv_gpu_pages_drop(resource);
     if (resource->is_mapped
         && pv_gpu_window_release(&device->window, resource->window_offset_bytes) < 0) {
-        pv_base_log_warn(device->log, "gpu.window",
-                         "pages of a range could not be freed: it stays unused");
+        pv_base_log_guest(device->log, "gpu.window", PV_BASE_LOG_WARN,
+                          "pages of a range could not be freed: it stays unused");
     }
     pv_gpu_device_refund(device, resource->charged_bytes, resource->charged_by_worker);
     pv_gpu_backing_finish(device, &resource->backing);

@@ -67,6 +67,7 @@ struct pv_gpu_device {
     uint32_t resource_count;
     uint32_t resource_fd_count;
     size_t backing_entry_count;
+    uint32_t attachment_count; /* of all resources */
     uint64_t memory_used_bytes;
 
     struct pv_gpu_guest_context *contexts[PV_GPU_CONTEXT_BUCKETS];

@@ -42,16 +42,18 @@ void pv_gpu_device_get_statistics(const struct pv_gpu_device *device,
     *ret_statistics = statistics;
 }
 
+/* In one pass: a guest can have 256 contexts and 65536 resources. */
 static void sum_memory(const struct pv_gpu_device *device,
-                       const struct pv_gpu_guest_context *context,
-                       struct pv_gpu_context_statistics *figures)
+                       struct pv_gpu_context_statistics *contexts, size_t count)
 {
     for (size_t i = 0; i < PV_GPU_RESOURCE_BUCKETS; i++) {
         for (const struct pv_gpu_resource *resource = device->resources[i]; resource != NULL;
              resource = resource->next) {
-            if (resource->owner == context) {
-                figures->memory_bytes += resource->charged_bytes;
-                figures->unpaid_bytes += resource->charged_by_worker ? 0 : resource->charged_bytes;
+            if (resource->owner != NULL && resource->owner->listed_index < count) {
+                struct pv_gpu_context_statistics *one = &contexts[resource->owner->listed_index];
+
+                one->memory_bytes += resource->charged_bytes;
+                one->unpaid_bytes += resource->charged_by_worker ? 0 : resource->charged_bytes;
             }
         }
     }
@@ -63,10 +65,15 @@ size_t pv_gpu_device_get_contexts(const struct pv_gpu_device *device,
     size_t count = 0;
 
     for (size_t i = 0; i < PV_GPU_CONTEXT_BUCKETS; i++) {
-        for (const struct pv_gpu_guest_context *context = device->contexts[i];
-             context != NULL && count < max; context = context->next) {
-            struct pv_gpu_context_statistics *one = &ret_contexts[count++];
+        for (struct pv_gpu_guest_context *context = device->contexts[i]; context != NULL;
+             context = context->next) {
+            struct pv_gpu_context_statistics *one = &ret_contexts[count];
 
+            context->listed_index = SIZE_MAX;
+            if (count == max) {
+                continue;
+            }
+            context->listed_index = count++;
             *one = (struct pv_gpu_context_statistics){
                 .context_id = context->id,
                 .capset_id = context->capset_id,
@@ -74,12 +81,12 @@ size_t pv_gpu_device_get_contexts(const struct pv_gpu_device *device,
                 .submit_count = context->submit_count,
                 .fence_count = context->fence_count,
             };
-            sum_memory(device, context, one);
             memcpy(one->name, context->name, sizeof(one->name));
             if (context->worker != NULL && device->context_ops->get_usage != NULL) {
                 device->context_ops->get_usage(context->worker, &one->usage);
             }
         }
     }
+    sum_memory(device, ret_contexts, count);
     return count;
 }

@@ -84,6 +84,9 @@ struct pv_gpu_task *pv_gpu_task_create(enum pv_gpu_task_kind kind, struct pv_gpu
 void pv_gpu_task_destroy(struct pv_gpu_task *task)
 {
     if (task != NULL) {
+        if (task->charged_device != NULL) {
+            pv_gpu_device_refund(task->charged_device, task->size_bytes, false);
+        }
         free(task->bytes);
         free(task);
     }

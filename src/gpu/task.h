@@ -43,6 +43,7 @@ struct pv_gpu_task {
     uint64_t blob_id;
     void *bytes; /* owned */
     size_t size_bytes;
+    struct pv_gpu_device *charged_device; /* size_bytes are charged there; NULL: they are not */
 };
 
 /* First in, first out. */

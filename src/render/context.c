@@ -244,8 +244,9 @@ static int op_create(void *user, uint32_t context_id, uint32_t capset_id, const 
         r = pv_render_request_init(context);
     }
     if (r < 0) {
-        pv_base_log_warn(backend->options.log, "render.context", "no worker for context %u: %s: %s",
-                         context_id, backend->renderer, strerror(-r));
+        pv_base_log_guest(backend->options.log, "render.context", PV_BASE_LOG_WARN,
+                          "no worker for context %u: %s: %s", context_id, backend->renderer,
+                          strerror(-r));
         context_free(context);
         return r;
     }

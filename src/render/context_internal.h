@@ -42,6 +42,7 @@ struct pv_gpu_context {
     struct pv_render_outbox outbox;
     struct pv_render_ledger ledger;
     uint32_t account_slot; /* PV_BASE_ACCOUNT_DEVICE: none */
+    uint64_t stream_count; /* long streams sent */
     bool lost;
     bool reset;  /* its socket has told of its end, and may still hold packets */
     bool unsent; /* a packet could not be sent: nothing may follow it */

@@ -36,6 +36,7 @@ static void drop_first(struct pv_render_outbox *outbox)
         outbox->last = &outbox->first;
     }
     outbox->queued_bytes -= packet->size_bytes;
+    outbox->queued_fds -= packet->fd >= 0 ? 1 : 0;
     pv_os_fd_close(packet->fd);
     free(packet);
 }
@@ -51,7 +52,8 @@ static int enqueue(struct pv_render_outbox *outbox, const uint8_t *bytes, size_t
 {
     struct pv_render_outbox_packet *packet;
 
-    if (outbox->queued_bytes + size_bytes > PV_RENDER_QUEUE_MAX_BYTES) {
+    if (outbox->queued_bytes + size_bytes > PV_RENDER_QUEUE_MAX_BYTES
+        || (fd >= 0 && outbox->queued_fds >= PV_RENDER_QUEUE_FD_MAX)) {
         return -ENOBUFS;
     }
     packet = malloc(sizeof(*packet) + size_bytes);
@@ -74,6 +76,7 @@ static int enqueue(struct pv_render_outbox *outbox, const uint8_t *bytes, size_t
     *outbox->last = packet;
     outbox->last = &packet->next;
     outbox->queued_bytes += size_bytes;
+    outbox->queued_fds += fd >= 0 ? 1 : 0;
     return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/compiler.h"
 
@@ -20,6 +21,7 @@ struct pv_render_outbox {
     struct pv_render_outbox_packet *first;
     struct pv_render_outbox_packet **last;
     size_t queued_bytes;
+    uint32_t queued_fds;
 };
 
 void pv_render_outbox_init(struct pv_render_outbox *outbox, int fd);

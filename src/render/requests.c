@@ -87,7 +87,8 @@ int pv_render_request_init(struct pv_gpu_context *context)
     if (r == 0) {
         r = send_packet(context, &message, sizeof(message), NULL, 0, backend->options.window_fd);
     }
-    /* A worker that has ended already is lost like any other, with its exit status as the reason. */
+    /* A worker that has ended already is lost like any other, with its exit status as the reason.
+     */
     return r < 0 && !context->unsent ? 0 : r;
 }
 
@@ -136,11 +137,24 @@ int pv_render_request_leave(struct pv_gpu_context *context, uint32_t resource_id
 static int send_long_stream(struct pv_gpu_context *context, const struct pv_render_submit *message,
                             const void *bytes)
 {
+    struct pv_base_account *account = context->backend->account;
+    const uint32_t slot = context->account_slot;
+    /* A worker that was taken over can claim more than it did: the files are its own loss. */
+    const uint64_t waiting =
+        context->stream_count
+        - atomic_load_explicit(&account->figures[slot].stream_count, memory_order_relaxed);
     int fd;
     ssize_t written;
-    int r = pv_os_shm_create("pearvisor-stream", message->size_bytes, &fd);
+    int r;
 
+    if (waiting >= PV_RENDER_STREAM_MAX
+        || !pv_base_account_charge(&account->memory, slot, message->size_bytes,
+                                   context->backend->options.memory_max_bytes)) {
+        return -ENOMEM;
+    }
+    r = pv_os_shm_create("pearvisor-stream", message->size_bytes, &fd);
     if (r < 0) {
+        pv_base_account_refund(&account->memory, slot, message->size_bytes);
         return r;
     }
     written = pv_os_fd_write_start(fd, bytes, message->size_bytes);
@@ -148,6 +162,11 @@ static int send_long_stream(struct pv_gpu_context *context, const struct pv_rend
             ? send_packet(context, message, sizeof(*message), NULL, 0, fd)
             : -ENOMEM;
     pv_os_fd_close(fd);
+    if (r < 0) {
+        pv_base_account_refund(&account->memory, slot, message->size_bytes);
+    } else {
+        context->stream_count++; /* the worker gives the bytes back */
+    }
     return r;
 }
 

@@ -242,6 +242,11 @@ static int serve_submit(struct worker *worker, const struct packet *packet)
     }
     if (packet->fd >= 0 && packet->size_bytes == sizeof(*message)) {
         r = submit_from_fd(worker, packet->fd, message->size_bytes);
+        if (worker->account != NULL) {
+            pv_base_account_refund(&worker->account->memory, worker->account_slot,
+                                   message->size_bytes);
+            pv_base_account_count(&worker->account->figures[worker->account_slot].stream_count, 1);
+        }
     } else if (packet->fd < 0 && packet->size_bytes - sizeof(*message) == message->size_bytes) {
         pv_venus_context_submit(worker->context, packet->body.bytes + sizeof(*message),
                                 message->size_bytes);

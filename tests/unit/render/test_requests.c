@@ -11,6 +11,9 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/account.h"
+#include "os/fd.h"
+#include "os/shm.h"
 #include "os/socket.h"
 #include "render/protocol.h"
 #include "support/backend_bench.h"
@@ -76,6 +79,64 @@ static void test_a_long_stream(void **state)
 }
 
 /* A worker that never reads: what waits for it is bounded, and then it is lost. */
+/* Each is a file: so many may wait for a worker, and their bytes are its context's memory. */
+static void test_long_streams_at_the_cap(void **state)
+{
+    static uint8_t stream[PV_RENDER_INLINE_MAX_BYTES + 4];
+    struct pv_base_account *account = pv_render_backend_account(bench.backend);
+    const struct pv_gpu_context_ops *ops = &pv_render_context_ops;
+
+    (void)state;
+    for (uint32_t i = 0; i < PV_RENDER_STREAM_MAX; i++) {
+        assert_int_equal(ops->submit(bench.context, stream, sizeof(stream), false, 0, 0), 0);
+    }
+    assert_int_equal(pv_base_account_bytes(&account->memory, 1),
+                     PV_RENDER_STREAM_MAX * sizeof(stream));
+    assert_int_equal(ops->submit(bench.context, stream, sizeof(stream), false, 0, 0), -ENOMEM);
+    assert_int_equal(ops->submit(bench.context, stream, sizeof(stream), true, 0, 1), -ENOMEM);
+    assert_int_equal(ops->submit(bench.context, stream, sizeof(stream) - 4, false, 0, 0), 0);
+    /* The worker is through with one. */
+    pv_base_account_refund(&account->memory, 1, sizeof(stream));
+    pv_base_account_count(&account->figures[1].stream_count, 1);
+    assert_int_equal(ops->submit(bench.context, stream, sizeof(stream), false, 0, 0), 0);
+    assert_int_equal(ops->submit(bench.context, stream, sizeof(stream), false, 0, 0), -ENOMEM);
+    assert_int_equal(bench.lost_count + bench.fence_count, 0);
+}
+
+/* The memory limit of the bench is 1 GiB. */
+static void test_long_streams_are_memory(void **state)
+{
+    static uint8_t stream[PV_RENDER_INLINE_MAX_BYTES + 4];
+    struct pv_base_account *account = pv_render_backend_account(bench.backend);
+    const struct pv_gpu_context_ops *ops = &pv_render_context_ops;
+
+    (void)state;
+    pv_base_account_add(&account->memory, 7, ((uint64_t)1 << 30) - sizeof(stream));
+    assert_int_equal(ops->submit(bench.context, stream, sizeof(stream), false, 0, 0), 0);
+    assert_int_equal(ops->submit(bench.context, stream, sizeof(stream), false, 0, 0), -ENOMEM);
+    assert_int_equal(pv_base_account_bytes(&account->memory, 1), sizeof(stream));
+}
+
+/* Packets with a descriptor each, to a worker that fetches none: the queue holds so many of them.
+ */
+static void test_descriptors_at_the_cap(void **state)
+{
+    struct pv_gpu_memory memory = {.size_bytes = 4096};
+    const uint32_t most = PV_RENDER_QUEUE_FD_MAX + 4096; /* the socket has room for some hundred */
+    uint32_t sent = 0;
+
+    (void)state;
+    pv_os_fd_limit_raise(2 * most);
+    assert_int_equal(pv_os_shm_create("test", memory.size_bytes, &memory.fd), 0);
+    while (sent < most && pv_render_context_ops.attach(bench.context, sent + 1, &memory) == 0) {
+        sent++;
+    }
+    close(memory.fd);
+    assert_in_range(sent, PV_RENDER_QUEUE_FD_MAX, most - 1);
+    backend_until_lost();
+    backend_assert_refuses_all();
+}
+
 static void test_a_worker_that_never_reads(void **state)
 {
     static uint8_t stream[PV_RENDER_INLINE_MAX_BYTES];
@@ -113,9 +174,9 @@ static void test_too_many_requests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_init_and_requests),
-        TEST(test_a_long_stream),
-        TEST(test_a_worker_that_never_reads),
+        TEST(test_init_and_requests),       TEST(test_long_streams_at_the_cap),
+        TEST(test_long_streams_are_memory), TEST(test_descriptors_at_the_cap),
+        TEST(test_a_long_stream),           TEST(test_a_worker_that_never_reads),
         TEST(test_too_many_requests),
     };
 
