@@ -134,7 +134,7 @@ static void put_head(struct page *page, const struct pv_display_top *top, const 
     char texts[4][16];
 
     (void)snprintf(
-        line, sizeof(line), "%s: %u contexts (%u lost, %u without Vulkan), memory %s of %s", name,
+        line, sizeof(line), "%s: contexts %u, lost %u, without Vulkan %u, memory %s of %s", name,
         all->context_count, all->lost_context_count, all->empty_context_count,
         bytes_text(all->memory_all_bytes, texts[0]), bytes_text(all->memory_limit_bytes, texts[1]));
     put(page, line);

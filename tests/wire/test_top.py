@@ -69,7 +69,7 @@ def test_contexts_of_a_device(device):
     text = top("--control", path).stdout
     assert re.search(rf"^ +{one['pid']} +\d+\.\d +0 +12\.0K +0 +0 +0 +1 a \"b\" \?\[31m$", text,
                      re.M), text
-    assert "1 contexts (0 lost, 1 without Vulkan), memory 12.0K of 64.0M" in text
+    assert "contexts 1, lost 0, without Vulkan 1, memory 12.0K of 64.0M" in text
     assert "kms" not in text
 
 

@@ -156,7 +156,7 @@ static void test_text(void **state)
     pv_display_top_compare(&before, &now, &top);
     print(0, 0);
     assert_non_null(
-        strstr(text, "demo: 2 contexts (0 lost, 0 without Vulkan), memory 1.5G of 4.0G"));
+        strstr(text, "demo: contexts 2, lost 0, without Vulkan 0, memory 1.5G of 4.0G"));
     assert_non_null(
         strstr(text, "window 20.0M of 8.0G, 0 resources, 30.0 frames/s, 25 requests/s"));
     assert_non_null(strstr(
