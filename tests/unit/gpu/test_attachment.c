@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "gpu/limits.h"
 #include "support/gpu_bench.h"
 
 static struct bench_element *attach(struct bench *bench, uint32_t context_id, uint32_t id)
@@ -248,6 +249,32 @@ static void test_lost_contexts_take_nothing(void **state)
     bench_close(bench);
 }
 
+/* All resources on all contexts together; what is given up makes room. */
+static void test_attachment_cap(void **state)
+{
+    struct bench *bench = bench_open();
+
+    (void)state;
+    bench_context(bench, 1, 4);
+    bench_context(bench, 2, 4);
+    bench_shmem(bench, 1, 5, 0x1000);
+    assert_int_equal(bench->device->attachment_count, 1);
+    bench->device->attachment_count += PV_GPU_ATTACHMENT_MAX - 2;
+    assert_int_equal(bench_answer(bench_resource(bench, PV_GPU_CMD_CTX_ATTACH_RESOURCE, 2, 5)),
+                     PV_GPU_OK_NODATA);
+    assert_int_equal(bench_answer(bench_blob(bench, 1, 6, 0, 0x1000, PV_GPU_BLOB_FLAG_MAPPABLE)),
+                     PV_GPU_ERR_OUT_OF_MEMORY);
+    assert_int_equal(bench_answer(bench_resource(bench, PV_GPU_CMD_CTX_DETACH_RESOURCE, 2, 5)),
+                     PV_GPU_OK_NODATA);
+    bench_shmem(bench, 1, 6, 0x1000);
+    assert_int_equal(bench->device->attachment_count, PV_GPU_ATTACHMENT_MAX);
+    bench->device->attachment_count -= PV_GPU_ATTACHMENT_MAX - 2;
+    assert_int_equal(bench_answer(bench_resource(bench, PV_GPU_CMD_RESOURCE_UNREF, 0, 6)),
+                     PV_GPU_OK_NODATA);
+    assert_int_equal(bench->device->attachment_count, 1);
+    bench_close(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_maker_dies_while_others_wait),
         cmocka_unit_test(test_detach_then_unref_waits_for_the_leave),
         cmocka_unit_test(test_attach_that_the_worker_refuses),
+        cmocka_unit_test(test_attachment_cap),
         cmocka_unit_test(test_lost_contexts_take_nothing),
     };
 

@@ -121,14 +121,43 @@ static void test_submit_cap(void **state)
     (void)state;
     assert_non_null(stream);
     bench_context(bench, 1, 4);
-    assert_int_equal(
-        bench_answer(bench_submit(bench, 1, 0, 0, 0, stream, PV_GPU_SUBMIT_MAX_BYTES)),
-        PV_GPU_OK_NODATA);
+    assert_int_equal(bench_answer(bench_submit(bench, 1, 0, 0, 0, stream, PV_GPU_SUBMIT_MAX_BYTES)),
+                     PV_GPU_OK_NODATA);
     assert_int_equal(fake_last(&bench->fake, FAKE_SUBMIT, 0)->size_bytes, PV_GPU_SUBMIT_MAX_BYTES);
     assert_int_equal(
         bench_answer(bench_submit(bench, 1, 0, 0, 0, stream, PV_GPU_SUBMIT_MAX_BYTES + 4)),
         PV_GPU_ERR_INVALID_PARAMETER);
     assert_int_equal(fake_count(&bench->fake, FAKE_SUBMIT), 1);
+    bench_close(bench);
+    free(stream);
+}
+
+/* Streams that the device has to keep are memory; short ones are not worth it. */
+static void test_held_streams_are_charged(void **state)
+{
+    struct bench *bench = bench_open();
+    uint8_t *stream = calloc(1, PV_GPU_SUBMIT_FREE_BYTES + 4);
+    uint64_t used;
+
+    (void)state;
+    assert_non_null(stream);
+    bench_context(bench, 1, 4);
+    bench_context(bench, 2, 4);
+    (void)bench_blob(bench, 1, 3, 99, 0x1000, PV_GPU_BLOB_FLAG_MAPPABLE); /* no answer yet */
+    (void)bench_resource(bench, PV_GPU_CMD_CTX_ATTACH_RESOURCE, 2, 3);
+    used = bench->device->memory_used_bytes;
+    (void)bench_submit(bench, 2, 0, 0, 0, stream, PV_GPU_SUBMIT_FREE_BYTES);
+    assert_int_equal(bench->device->memory_used_bytes, used);
+    (void)bench_submit(bench, 2, 0, 0, 0, stream, PV_GPU_SUBMIT_FREE_BYTES + 4);
+    assert_int_equal(bench->device->memory_used_bytes, used + PV_GPU_SUBMIT_FREE_BYTES + 4);
+    bench->device->memory_limit_bytes = bench->device->memory_used_bytes;
+    assert_int_equal(
+        bench_answer(bench_submit(bench, 2, 0, 0, 0, stream, PV_GPU_SUBMIT_FREE_BYTES + 4)),
+        PV_GPU_ERR_OUT_OF_MEMORY);
+    assert_int_equal(fake_count(&bench->fake, FAKE_SUBMIT), 0);
+    fake_answer(&bench->fake, fake_last(&bench->fake, FAKE_EXPORT, 0), 0);
+    assert_int_equal(fake_count(&bench->fake, FAKE_SUBMIT), 2);
+    assert_int_equal(bench->device->memory_used_bytes, used);
     bench_close(bench);
     free(stream);
 }
@@ -293,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_context_cap),
         cmocka_unit_test(test_submit_checks_its_size),
         cmocka_unit_test(test_submit_cap),
+        cmocka_unit_test(test_held_streams_are_charged),
         cmocka_unit_test(test_submit_to_an_empty_context),
         cmocka_unit_test(test_submit_that_the_worker_refuses),
         cmocka_unit_test(test_fence_cap),

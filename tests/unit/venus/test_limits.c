@@ -44,13 +44,13 @@ static void test_resource_cap(void **state)
     for (uint32_t id = 1; id <= PV_VENUS_RESOURCE_MAX; id++) {
         assert_int_equal(pv_venus_context_attach(bench.context, id, -1, 0, 4096, true, false), 0);
     }
-    assert_int_equal(pv_venus_context_attach(bench.context, PV_VENUS_RESOURCE_MAX + 1, -1, 0, 4096,
-                                             true, false),
-                     -ENOSPC);
+    assert_int_equal(
+        pv_venus_context_attach(bench.context, PV_VENUS_RESOURCE_MAX + 1, -1, 0, 4096, true, false),
+        -ENOSPC);
     assert_int_equal(pv_venus_context_leave(bench.context, 77), 0);
-    assert_int_equal(pv_venus_context_attach(bench.context, PV_VENUS_RESOURCE_MAX + 1, -1, 0, 4096,
-                                             true, false),
-                     0);
+    assert_int_equal(
+        pv_venus_context_attach(bench.context, PV_VENUS_RESOURCE_MAX + 1, -1, 0, 4096, true, false),
+        0);
     assert_int_equal(pv_venus_context_attach(bench.context, 77, -1, 0, 4096, true, false), -ENOSPC);
 }
 

@@ -191,6 +191,18 @@ static void test_the_most_shared_memory(void **state)
     assert_int_equal(bench->closed_count, 1);
 }
 
+static void test_resource_cap(void **state)
+{
+    struct client_bench *bench = *state;
+
+    bench->connection->resource_count = PV_VTEST_RESOURCE_MAX - 1;
+    client_say_blob(bench, PV_VTEST_BLOB_FLAG_MAPPABLE, 1, 0);
+    assert_int_equal(take_blob(bench, 4096), 1);
+    assert_int_equal(bench->closed_count, 0);
+    client_say_blob(bench, PV_VTEST_BLOB_FLAG_MAPPABLE, 1, 0);
+    assert_int_equal(bench->closed_count, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +212,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refusals_of_the_context, setup, teardown),
         cmocka_unit_test_setup_teardown(test_blobs_that_cannot_be, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_most_shared_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_resource_cap, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

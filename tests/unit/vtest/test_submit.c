@@ -177,6 +177,20 @@ static void test_fences_that_stay_open(void **state)
     assert_int_equal(bench->closed_count, 1);
 }
 
+/* Counters that open fences are to write, of one client. */
+static void test_fence_counters_at_the_cap(void **state)
+{
+    struct client_bench *bench = *state;
+    const uint32_t sync = client_create_sync(bench, 0);
+
+    bench->connection->fence_sync_count = PV_VTEST_FENCE_SYNCS_MAX - 1;
+    submit(bench, 1, 1, sync, 1);
+    assert_int_equal(bench->connection->fence_sync_count, PV_VTEST_FENCE_SYNCS_MAX);
+    assert_int_equal(bench->closed_count, 0);
+    submit(bench, 1, 1, sync, 2);
+    assert_int_equal(bench->closed_count, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +200,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_batches_that_cannot_be, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_bad_batch_behind_a_good_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fences_that_stay_open, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fence_counters_at_the_cap, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
