@@ -99,6 +99,8 @@ def test_names_accepts(tmp_path):
     ("Run `pearvisor fly`.", "'pearvisor fly' is no subcommand"),
     ("Run `scripts/check moon`.", "'scripts/check moon' is no stage"),
     ("`test_here` and `test_gone`", "names test_gone, which is no test"),
+    ("At most `PV_GPU_MOONS_MAX`.", "names PV_GPU_MOONS_MAX, which no source file has"),
+    ("At most `MOONS_MAX`.", "names MOONS_MAX, which no source file has"),
 ])
 def test_docs_finds_planted_violation(tmp_path, text, expected):
     plant(tmp_path, "cli/main.c", 'x = {\n    {"run", pv_cli_run, ""},\n};\n')
@@ -116,5 +118,7 @@ def test_docs_accepts(tmp_path):
     plant(tmp_path, "scripts/check", '(\n    "unit-gcc  600 meson.build x"\n)\n')
     plant(tmp_path, "docs/a.md", "[x](a.md#part) [y](https://example.org/z) `cli/main.c`, `cli/*.c`, "
           "`src/<folder>/<file>.c`, `build/gone`, `pearvisor run -- x`, `pearvisor-gpu`,\n"
-          "`scripts/check unit-gcc`, `scripts/check -v unit-gcc`, `scripts/check list`\n")
+          "`scripts/check unit-gcc`, `scripts/check -v unit-gcc`, `scripts/check list`,\n"
+          "`PV_GPU_MOON_MAX`, `PV_ANY=1 make`\n")
+    plant(tmp_path, "src/gpu/a.h", "#define PV_GPU_MOON_MAX 1\n")
     assert run("check-docs", tmp_path) == (0, "")
