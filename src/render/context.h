@@ -64,8 +64,9 @@ struct pv_render_backend_options {
 #define PV_RENDER_CONTEXT_MAX 256u
 /* Bytes that may wait for one worker's socket; a worker that lets more pile up is lost. */
 #define PV_RENDER_QUEUE_MAX_BYTES ((size_t)64 << 20)
-/* Descriptors that may wait with them: resources of other contexts, a few at a time. */
-#define PV_RENDER_QUEUE_FD_MAX 256u
+/* Descriptors that may wait with them: as many as a vtest client may have shared memories, which
+ * come while its worker still starts. */
+#define PV_RENDER_QUEUE_FD_MAX 1024u
 /* Long streams, each a file, that one worker has not come to; Mesa's on this way are some hundred
  * bytes. Over it they are refused. Their bytes count as the context's memory. */
 #define PV_RENDER_STREAM_MAX 64u

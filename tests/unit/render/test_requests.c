@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/account.h"
+#include "os/fd.h"
 #include "os/shm.h"
 #include "os/socket.h"
 #include "render/protocol.h"
@@ -125,6 +126,7 @@ static void test_descriptors_at_the_cap(void **state)
     uint32_t sent = 0;
 
     (void)state;
+    pv_os_fd_limit_raise(2 * most);
     assert_int_equal(pv_os_shm_create("test", memory.size_bytes, &memory.fd), 0);
     while (sent < most && pv_render_context_ops.attach(bench.context, sent + 1, &memory) == 0) {
         sent++;
