@@ -75,6 +75,9 @@ class Encoder(corpus.Encoder):
 
     def handle(self, elem, is_new=False):
         number = self.built.registry.values[self.built.registry.handles[elem.type].object_type]
+        if self.hint == "basePipelineHandle" and self.rng.random() < 0.9:
+            self.u64(0)  # or no pipeline could be the first
+            return
         self.fixes.append((len(self.out), self.types.index(number), is_new))
         self.u64(first_id(self.types, number))
 
@@ -170,9 +173,14 @@ def write_seeds(built, folder):
         kind, aux = ((SUBMIT, 0), (RING, index % 4), (STREAM, index % 16))[index % 3]
         front = b"".join(record(SUBMIT, one) for one in family)
         name = f"{command.name}-{index}"
+        second = bytearray(text)  # what the family has made is not made again
+        for at, one, is_new in fixes:
+            if is_new and one > 3:
+                (number,) = struct.unpack_from("<Q", text, at)
+                struct.pack_into("<Q", second, at, number + 1)
         queued = any(one == 3 for _, one, is_new in fixes if not is_new)
         options = b"\4" if queued else b"\0"
-        (folder / name).write_bytes(options + front + record(kind, text, aux))
+        (folder / name).write_bytes(options + front + record(kind, bytes(second), aux))
         (folder / (name + "-alone")).write_bytes(options + record(kind, text, aux))
 
 
