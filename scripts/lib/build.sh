@@ -11,8 +11,8 @@ pv_build_load_env() {
     export PATH=/usr/bin:$PATH LC_ALL=C.UTF-8
 }
 
-# pv_build_make NAME COMPILER OPTION...: configures build/NAME (once) and builds it.
-pv_build_make() {
+# pv_build_configure NAME COMPILER OPTION...: configures build/NAME, once.
+pv_build_configure() {
     local name=$1 compiler=$2 headers=${PV_VULKAN_HEADERS-}
 
     shift 2
@@ -26,7 +26,11 @@ pv_build_make() {
         CC=$compiler meson setup "build/$name" --werror -Dregistry="$PV_VK_REGISTRY" \
             -Dvulkan_headers="$headers" "$@" || return 1
     fi
-    ninja -C "build/$name"
+}
+
+# pv_build_make NAME COMPILER OPTION...: configures build/NAME (once) and builds it.
+pv_build_make() {
+    pv_build_configure "$@" && ninja -C "build/$1"
 }
 
 pv_build_gcc() {
