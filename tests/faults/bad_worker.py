@@ -91,7 +91,7 @@ def main():
         return
     real = os.environ["PV_REAL_RENDERER"]
     os.set_inheritable(sock.fileno(), True)
-    os.execv(real, [real, str(sock.detach())])
+    os.execv(real, [real, str(sock.detach()), *sys.argv[2:]])
 
 
 if __name__ == "__main__":
