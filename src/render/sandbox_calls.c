@@ -21,8 +21,8 @@ const char *const pv_render_sandbox_calls[] = {
     "arch_prctl",
     /* Descriptors that it has: messages, shared memory, waiting. */
     "read", "write", "readv", "writev", "pread64", "pwrite64", "close", "close_range", "lseek",
-    "dup", "dup2", "dup3", "recvmsg", "sendmsg", "getsockopt", "poll", "ppoll", "memfd_create",
-    "ftruncate", "fallocate", "eventfd2", "pipe2",
+    "dup", "dup2", "dup3", "recvmsg", "sendmsg", "shutdown", "getsockopt", "poll", "ppoll",
+    "memfd_create", "ftruncate", "fallocate", "eventfd2", "pipe2",
     /* Looking at files; which ones is Landlock's business. */
     "open", "openat", "stat", "lstat", "fstat", "newfstatat", "statx", "statfs", "fstatfs",
     "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getdents64", "getcwd",
