@@ -91,7 +91,7 @@ void pv_virtio_queue_reset(struct pv_virtio_queue *queue);
 
 bool pv_virtio_queue_is_running(const struct pv_virtio_queue *queue);
 
-/* Elements that the device holds now; at most place.size. */
+/* Elements that the device holds now, or that are done and kept; at most place.size. */
 size_t pv_virtio_queue_outstanding_count(const struct pv_virtio_queue *queue);
 
 /*

@@ -151,6 +151,8 @@ static void life_begin(struct fuzz_control *fuzz)
 
 static void life_end(struct fuzz_control *fuzz)
 {
+    struct pv_gpu_statistics statistics;
+
     if (!fuzz->is_live) {
         return;
     }
@@ -159,9 +161,10 @@ static void life_end(struct fuzz_control *fuzz)
     }
     fuzz->is_live = false;
     fuzz->ops->reset(fuzz->device);
-    FUZZ_CHECK(fuzz->backend.live_count == 0);
+    pv_gpu_device_get_statistics(fuzz->device, &statistics);
+    FUZZ_CHECK(fuzz->backend.live_count == 0 && statistics.held_count == 0);
+    FUZZ_CHECK(statistics.resource_count == 0 && statistics.memory_used_bytes == 0);
     for (uint32_t i = 0; i < PV_GPU_QUEUE_COUNT; i++) {
-        FUZZ_CHECK(pv_virtio_queue_outstanding_count(fuzz->queues[i]) == 0);
         pv_virtio_queue_reset(fuzz->queues[i]);
     }
 }
