@@ -31,7 +31,7 @@ class VtestServer:
         self.path = folder / "s"
         env = {**programs.environment("PV_HOST_ICD"), **fault.env}
         self.process = start(folder, FAULTY / "faulty-pearvisor", "vtest", "--socket", self.path,
-                             "--renderer", FAULTY / "faulty-render", env=env)
+                             "--renderer", FAULTY / "faulty-pearvisor-render", env=env)
         wait_until(lambda: self.listens() or self.process.poll() is not None, 20, "the server")
 
     def listens(self):
@@ -94,7 +94,7 @@ def vtest_life(fault, folder):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("program", ["faulty-pearvisor", "faulty-render"])
+@pytest.mark.parametrize("program", ["faulty-pearvisor", "faulty-pearvisor-render"])
 def test_vtest(every_fault, program, kind):
     if (program, kind) == ("faulty-pearvisor", "map"):
         pytest.skip("the server maps nothing")
@@ -126,8 +126,8 @@ def guest_life(gpu, front, base):
 
 def device_life(fault, folder):
     env = {**os.environ, **fault.env}
-    process = start(folder, FAULTY / "faulty-gpu", "--vhost-user", folder / "g", "--control",
-                    folder / "c", "--renderer", FAULTY / "faulty-render", "--size", "640x480",
+    process = start(folder, FAULTY / "faulty-pearvisor-gpu", "--vhost-user", folder / "g", "--control",
+                    folder / "c", "--renderer", FAULTY / "faulty-pearvisor-render", "--size", "640x480",
                     "--window", "64M", "--memory-limit", "64M", env=env)
     try:
         wait_until(lambda: (folder / "c").exists() or process.poll() is not None, 20, "the device")
@@ -179,4 +179,4 @@ def drive_device(fault, folder, process):
 def test_device(every_fault, kind):
     if kind == "thread":
         pytest.skip("the device starts a process for each context, and no thread")
-    every_fault("faulty-gpu", kind, device_life)
+    every_fault("faulty-pearvisor-gpu", kind, device_life)

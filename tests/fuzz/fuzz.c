@@ -5,6 +5,7 @@
  */
 #include "fuzz/fuzz.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -67,7 +68,7 @@ uint64_t fuzz_size(struct fuzz_input *in)
 
 void fuzz_stop(const char *file, int line, const char *what)
 {
-    (void)fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what);
+    (void)fprintf(stderr, "%s:%d: does not hold: %s (errno %d)\n", file, line, what, errno);
     abort();
 }
 
