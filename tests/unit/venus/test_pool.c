@@ -38,6 +38,8 @@ static void create_layout(uint64_t id)
     venus_created(&b, id);
 }
 
+static uint64_t layout = LAYOUT; /* of the sets */
+
 static void allocate_sets(uint64_t pool, uint32_t count, const uint64_t *ids, bool reply)
 {
     venus_command(&b, PV_WIRE_COMMAND_vkAllocateDescriptorSets, reply);
@@ -47,7 +49,7 @@ static void allocate_sets(uint64_t pool, uint32_t count, const uint64_t *ids, bo
     venus_u32(&b, count);
     venus_u64(&b, count);
     for (uint32_t i = 0; i < count; i++) {
-        venus_u64(&b, LAYOUT);
+        venus_u64(&b, layout);
     }
     venus_ids(&b, count, ids);
 }
@@ -250,6 +252,22 @@ static void test_arrays_to_free(void **state)
     }
 }
 
+/* Drivers look into a layout without asking whether there is one. */
+static void test_layouts_that_no_set_can_have(void **state)
+{
+    static const uint64_t bad[] = {0, 99, POOL, UINT64_MAX};
+    static const uint64_t ids[] = {20};
+
+    (void)state;
+    for (size_t i = 0; i < PV_ARRAY_LEN(bad); i++) {
+        layout = bad[i];
+        allocate_sets(POOL, 1, ids, false);
+        layout = LAYOUT;
+        assert_loses();
+        assert_int_equal(fake_driver_misuses(), 0);
+    }
+}
+
 static void test_arrays_to_allocate(void **state)
 {
     static const uint64_t bad[][3] = {{20, 21, 20}, {20, 0, 21}, {20, VENUS_QUEUE, 21}};
@@ -311,6 +329,7 @@ int main(void)
         TEST(test_a_pool_that_is_empty),
         TEST(test_a_poisoned_pool),
         TEST(test_arrays_to_free),
+        TEST(test_layouts_that_no_set_can_have),
         TEST(test_arrays_to_allocate),
         TEST(test_a_reset_keeps_command_buffers),
     };
