@@ -5,11 +5,13 @@
  * QEMU says the same when the machine is paused and when the guest resets the device: vrings off,
  * GET_VRING_BASE. Which it was shows at the next start, when we ask to map the window:
  *
- *     vrings enabled --> is_started; ask for SHMEM_MAP of the whole window
- *        accepted        the region was empty. QEMU empties it at a reset only, so what lived
- * before is over: device reset, then a new life starts refused         our old map is still there:
- * the same life goes on (stopped first) nothing has happened; the next start asks again then
- * elements flow: is_running vrings disabled --> pause at once, GET_VRING_BASE answered at once
+ * - vrings enabled: is_started; ask for SHMEM_MAP of the whole window.
+ * - accepted: the region was empty. QEMU empties it at a reset only, so what lived before is over:
+ *   the device is reset, then a new life starts.
+ * - refused: our old map is still there, so the same life goes on. If we had stopped meanwhile,
+ *   nothing has happened; the next start asks again.
+ * - then elements flow: is_running.
+ * - vrings disabled: pause at once, GET_VRING_BASE answered at once.
  *
  * No element is taken before the answer, so the device never sees requests of a new life with the
  * old one's state. Elements that the device completes while it is paused stay in their queue and

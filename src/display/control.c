@@ -42,6 +42,7 @@ struct pv_display_control {
     char *socket_path;
     int listen_fd;
     struct pv_os_source *listen_source;
+    struct pv_os_timer *pause; /* accepting again, after there were no descriptors */
     struct client *clients;
     uint32_t client_count;
     uint32_t scanout_count;
@@ -127,10 +128,6 @@ static void close_client(struct client *client)
     }
     control->client_count--;
     free(client);
-    /* In case accepting had to stop for want of descriptors. */
-    if (control->listen_source != NULL) {
-        pv_os_source_set_events(control->listen_source, PV_OS_LOOP_READ);
-    }
 }
 
 /* Send one answer in one piece. False when the client did not take it. */
@@ -315,6 +312,16 @@ static void on_client(void *user, uint32_t events)
     }
 }
 
+/* How long nobody is accepted when there are no descriptors. */
+#define PAUSE_NS UINT64_C(100000000)
+
+static void on_pause_over(void *user)
+{
+    struct pv_display_control *control = user;
+
+    pv_os_source_set_events(control->listen_source, PV_OS_LOOP_READ);
+}
+
 static void on_connection(void *user, uint32_t events)
 {
     struct pv_display_control *control = user;
@@ -325,8 +332,9 @@ static void on_connection(void *user, uint32_t events)
     (void)events;
     if (r < 0) {
         if (r != -EAGAIN && r != -ECONNABORTED && r != -EINTR) {
-            /* No descriptor left. Until one is freed, asking again would only spin. */
+            /* No descriptor left. The client stays in the queue, so look again later. */
             pv_os_source_set_events(control->listen_source, 0);
+            pv_os_timer_set(control->pause, PAUSE_NS);
         }
         return;
     }
@@ -382,6 +390,9 @@ int pv_display_control_create(const struct pv_display_control_options *options,
                                          : pv_os_fd_set_nonblocking(control->listen_fd, true);
     }
     if (r == 0) {
+        r = pv_os_timer_create(control->loop, on_pause_over, control, &control->pause);
+    }
+    if (r == 0) {
         r = pv_os_loop_add(control->loop, control->listen_fd, PV_OS_LOOP_READ, on_connection,
                            control, &control->listen_source);
     }
@@ -401,6 +412,7 @@ void pv_display_control_destroy(struct pv_display_control *control)
     while (control->clients != NULL) {
         close_client(control->clients);
     }
+    pv_os_timer_destroy(control->pause);
     pv_os_source_remove(control->listen_source);
     pv_os_fds_close(&control->listen_fd, 1);
     if (control->socket_path != NULL) {

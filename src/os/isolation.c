@@ -8,6 +8,7 @@
 #include "os/isolation.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,6 +65,41 @@ static bool close_others(const int *kept_fds, size_t kept_count)
 }
 
 /*
+ * A terminal is open for reading under all three numbers, as a rule, and being in another session
+ * does not keep a process from reading what the user types. So it is opened again, for writing
+ * only, which also gives it flags (O_NONBLOCK) that are not the shell's.
+ */
+static bool narrow_terminal(int fd)
+{
+    const int flags = fcntl(fd, F_GETFL);
+    char path[32];
+    bool is_narrow;
+    int own;
+
+    if (flags < 0 || (flags & O_ACCMODE) == O_WRONLY || !isatty(fd)) {
+        return true;
+    }
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    own = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    if (own < 0) {
+        return false;
+    }
+    is_narrow = dup2(own, fd) == fd;
+    close(own);
+    return is_narrow;
+}
+
+static bool narrow_terminals(void)
+{
+    bool is_narrow = true;
+
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        is_narrow = narrow_terminal(fd) && is_narrow;
+    }
+    return is_narrow;
+}
+
+/*
  * No RLIMIT_NPROC: it counts all processes of the user, so it would stop threads of a driver when
  * the user has many; and the filter refuses new processes anyway. No RLIMIT_NOFILE here: the
  * device chose it, each exported allocation is a file. No RLIMIT_FSIZE: shared memory is a file.
@@ -72,13 +108,18 @@ static void enter_limits(const struct pv_os_isolation_options *options,
                          struct pv_os_isolation_outcome outcome)
 {
     const int r = pv_os_isolation_begin();
+    const bool is_narrow = narrow_terminals();
     const bool is_closed = close_others(options->kept_fds, options->kept_count);
 
     if (r < 0) {
         tell(outcome, PV_OS_ISOLATION_PARTLY, strerror(-r));
+    } else if (!is_narrow) {
+        tell(outcome, PV_OS_ISOLATION_PARTLY, "the terminal can be read");
+    } else if (!is_closed) {
+        tell(outcome, PV_OS_ISOLATION_PARTLY, "inherited descriptors cannot be closed");
     } else {
         tell(outcome, PV_OS_ISOLATION_HOLDS,
-             is_closed ? "no core file, no inherited descriptors" : "no core file");
+             "no core file, no inherited descriptors, no reading of the terminal");
     }
 }
 

@@ -4,6 +4,7 @@
  * does not trust. In the manner of passt, in stages, each as early as it can come:
  *
  *   limits       no core file (it would hold guest memory), no inherited descriptors but the named
+ *                and the standard ones, of which a terminal can be written to but not read
  *   namespaces   its own users, mounts, network, System V objects and host name; folders that
  *                nobody needs are hidden and all file systems are read-only
  *   files        Landlock: only the named paths can be opened; nothing can be executed, created,

@@ -126,5 +126,12 @@ size_t pv_os_isolation_try(const char *home,
         r = 0;
     }
     note(&trials, "type into the terminal", r);
+    /* Not by reading, which would take what the user types, or stop us in the background. */
+    r = fcntl(STDERR_FILENO, F_GETFL);
+    if (r >= 0 && ((r & O_ACCMODE) == O_WRONLY || !isatty(STDERR_FILENO))) {
+        errno = EBADF;
+        r = -1;
+    }
+    note(&trials, "read the terminal", r);
     return trials.count;
 }

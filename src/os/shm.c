@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 size_t pv_os_page_bytes(void)
@@ -98,8 +100,10 @@ bool pv_os_shm_is_sealed(int fd)
 {
     const int wanted = F_SEAL_SHRINK | F_SEAL_GROW;
     const int seals = fcntl(fd, F_GET_SEALS);
+    struct statfs system;
 
-    return seals >= 0 && (seals & wanted) == wanted;
+    return seals >= 0 && (seals & wanted) == wanted && fstatfs(fd, &system) == 0
+           && system.f_type != HUGETLBFS_MAGIC;
 }
 
 int pv_os_file_id_get(int fd, struct pv_os_file_id *ret_id)

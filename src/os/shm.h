@@ -36,7 +36,11 @@ PV_NODISCARD int pv_os_shm_create_read_only(const char *name, size_t size_bytes,
 /* Size of an fd's file in bytes. Returns 0 or -errno. */
 PV_NODISCARD int pv_os_shm_size(int fd, uint64_t *ret_size_bytes);
 
-/* Whether the file can neither shrink nor grow, so that mappings of it cannot fault. */
+/*
+ * Whether mappings of the file cannot fault: it can neither shrink nor grow, and is not of huge
+ * pages (MFD_HUGETLB). Those come from a pool: whoever else has the file may punch them out and
+ * empty the pool, and the next access is a SIGBUS.
+ */
 bool pv_os_shm_is_sealed(int fd);
 
 /* Names a file beyond any one fd of it: two fds with equal ids share their bytes. */

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -307,6 +308,33 @@ static void test_client_cap(void **state)
     close_server(&server);
 }
 
+/* Whoever comes while there is no descriptor is served when there is one, though nobody leaves. */
+static void test_no_descriptors_left(void **state)
+{
+    struct pv_display_client *client;
+    struct pv_display_scanout scanouts[2];
+    struct server server;
+    struct rlimit before;
+    struct rlimit none;
+    int next_fd;
+
+    (void)state;
+    open_server(&server, "descriptors");
+    assert_int_equal(pv_display_client_connect(server.path, &client), 0);
+    next_fd = dup(STDERR_FILENO);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = (rlim_t)next_fd;
+    close(next_fd);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    run_server(&server);
+    pv_os_clock_sleep_ns(20000000); /* it has tried; later would be good as well */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(pv_display_client_list(client, scanouts, 2), 2);
+    pv_display_client_destroy(client);
+    close_server(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_pictures_are_never_torn),
         cmocka_unit_test(test_path_taken),
         cmocka_unit_test(test_client_cap),
+        cmocka_unit_test(test_no_descriptors_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

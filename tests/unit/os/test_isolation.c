@@ -261,6 +261,31 @@ static void test_limits(void **state)
     in_child(run_limits);
 }
 
+/* What a user types stays the user's, whoever else has the terminal as standard output. */
+static void run_terminal(void)
+{
+    struct pv_os_isolation_report report;
+    const int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    char byte;
+    int slave;
+
+    EXPECT(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    EXPECT(slave >= 0 && dup2(slave, STDOUT_FILENO) == STDOUT_FILENO);
+    EXPECT(write(master, "secret\n", 7) == 7);
+    kept_fd = master;
+    enter(false, &report);
+    EXPECT(report.stages[PV_OS_ISOLATION_LIMITS].state == PV_OS_ISOLATION_HOLDS);
+    EXPECT(read(STDOUT_FILENO, &byte, 1) < 0 && errno == EBADF);
+    EXPECT(write(STDOUT_FILENO, "x", 1) == 1);
+}
+
+static void test_terminal_is_not_read(void **state)
+{
+    (void)state;
+    in_child(run_terminal);
+}
+
 /* A host on which some calls do not exist. */
 static void lose_calls(const char *const *names, int error)
 {
@@ -409,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_refusals_have_an_errno),
         cmocka_unit_test(test_abort_still_aborts),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_terminal_is_not_read),
         cmocka_unit_test(test_without_namespaces),
         cmocka_unit_test(test_without_landlock),
         cmocka_unit_test(test_without_seccomp),

@@ -47,6 +47,21 @@ static void test_files_are_sealed_zero_and_sized(void **state)
 }
 
 /* Whoever holds the fd reads, whatever it tries; the writer's mapping goes on. */
+/* No huge page is needed for a file that has none yet. */
+static void test_huge_pages_are_not_trusted(void **state)
+{
+    const int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+
+    (void)state;
+    if (fd < 0) {
+        skip(); /* a kernel without hugetlbfs */
+    }
+    assert_int_equal(ftruncate(fd, 1 << 21), 0);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
+    assert_false(pv_os_shm_is_sealed(fd));
+    close(fd);
+}
+
 static void test_memory_for_readers(void **state)
 {
     const size_t page_bytes = pv_os_page_bytes();
@@ -154,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files_are_sealed_zero_and_sized),
+        cmocka_unit_test(test_huge_pages_are_not_trusted),
         cmocka_unit_test(test_memory_for_readers),
         cmocka_unit_test(test_pages_are_replaced_in_place),
         cmocka_unit_test(test_reservations_have_guard_pages),
