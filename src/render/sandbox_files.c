@@ -4,8 +4,8 @@
  *
  * Seen with strace on lavapipe 25.0.7 (LLVM 15), with --sandbox=measure on NVIDIA 580.159.04, which
  * runs all test programs with these; for Mesa's GPU drivers from what they are known to open.
- * Nothing of the home folder is here: layers and drivers that a user installed for himself are found
- * when a variable names them, not otherwise.
+ * Nothing of the home folder is here: layers and drivers that a user installed for himself are
+ * found when a variable names them, not otherwise.
  */
 #include "render/sandbox_files.h"
 
