@@ -60,6 +60,11 @@ void pv_base_account_refund(struct pv_base_account_words *words, uint32_t slot, 
     (void)atomic_fetch_sub_explicit(&words->bytes[slot], size_bytes, memory_order_seq_cst);
 }
 
+void pv_base_account_set(struct pv_base_account_words *words, uint32_t slot, uint64_t size_bytes)
+{
+    atomic_store_explicit(&words->bytes[slot], size_bytes, memory_order_seq_cst);
+}
+
 uint64_t pv_base_account_commands(const struct pv_base_account *account, uint32_t slot)
 {
     uint64_t sum = 0;
@@ -81,6 +86,6 @@ void pv_base_account_clear(struct pv_base_account *account, uint32_t slot)
     atomic_store_explicit(&figures->object_count, 0, memory_order_relaxed);
     atomic_store_explicit(&figures->ring_count, 0, memory_order_relaxed);
     atomic_store_explicit(&figures->stream_count, 0, memory_order_relaxed);
-    atomic_store_explicit(&account->copies.bytes[slot], 0, memory_order_seq_cst);
-    atomic_store_explicit(&account->memory.bytes[slot], 0, memory_order_seq_cst);
+    pv_base_account_set(&account->copies, slot, 0);
+    pv_base_account_set(&account->memory, slot, 0);
 }

@@ -17,7 +17,8 @@
  * Trust: a worker that was taken over can write any slot. It can thus deny memory to the other
  * programs of its own VM, whose window it can write, too; it gains nothing, because memory that it
  * takes without charging is the host's to limit anyway. So the device takes no other decision on
- * these words, and sums them without overflow.
+ * these words, and sums them without overflow. Nor does what it wrote outlive it for long: the
+ * device counts its own word for itself, and clears words that are nobody's when a worker ends.
  */
 #ifndef PV_BASE_ACCOUNT_H
 #define PV_BASE_ACCOUNT_H
@@ -72,6 +73,9 @@ void pv_base_account_add(struct pv_base_account_words *words, uint32_t slot, uin
 /* Give back what was charged. Any thread of the slot's party. */
 void pv_base_account_refund(struct pv_base_account_words *words, uint32_t slot,
                             uint64_t size_bytes);
+
+/* Say what a slot holds, whatever stood there. For the slot's only writer, or when it has none. */
+void pv_base_account_set(struct pv_base_account_words *words, uint32_t slot, uint64_t size_bytes);
 
 /* Bytes of one slot, and of all slots; at most UINT64_MAX, whatever was written there. */
 uint64_t pv_base_account_bytes(const struct pv_base_account_words *words, uint32_t slot);

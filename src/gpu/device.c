@@ -156,15 +156,31 @@ void pv_gpu_device_destroy(struct pv_gpu_device *device)
     }
 }
 
+/* Workers can write our slot of the account: what we hold ourselves is told anew each time. */
+static void tell_account(struct pv_gpu_device *device)
+{
+    pv_base_account_set(&device->account->memory, PV_BASE_ACCOUNT_DEVICE,
+                        device->account_own_bytes);
+}
+
+static bool charge_account(struct pv_gpu_device *device, uint64_t size_bytes)
+{
+    tell_account(device);
+    if (!pv_base_account_charge(&device->account->memory, PV_BASE_ACCOUNT_DEVICE, size_bytes,
+                                device->memory_limit_bytes)) {
+        return false;
+    }
+    device->account_own_bytes += size_bytes;
+    return true;
+}
+
 bool pv_gpu_device_charge(struct pv_gpu_device *device, uint64_t size_bytes, bool by_worker)
 {
     if (!pv_base_range_is_inside(device->memory_used_bytes, size_bytes,
                                  device->memory_limit_bytes)) {
         return false;
     }
-    if (!by_worker && device->account != NULL
-        && !pv_base_account_charge(&device->account->memory, PV_BASE_ACCOUNT_DEVICE, size_bytes,
-                                   device->memory_limit_bytes)) {
+    if (!by_worker && device->account != NULL && !charge_account(device, size_bytes)) {
         return false;
     }
     device->memory_used_bytes += size_bytes;
@@ -175,14 +191,16 @@ void pv_gpu_device_refund(struct pv_gpu_device *device, uint64_t size_bytes, boo
 {
     device->memory_used_bytes -= size_bytes;
     if (!by_worker && device->account != NULL) {
-        pv_base_account_refund(&device->account->memory, PV_BASE_ACCOUNT_DEVICE, size_bytes);
+        device->account_own_bytes -= size_bytes;
+        tell_account(device);
     }
 }
 
 void pv_gpu_device_take_over(struct pv_gpu_device *device, uint64_t size_bytes)
 {
     if (device->account != NULL) {
-        pv_base_account_add(&device->account->memory, PV_BASE_ACCOUNT_DEVICE, size_bytes);
+        device->account_own_bytes += size_bytes;
+        tell_account(device);
     }
 }
 

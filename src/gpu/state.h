@@ -47,6 +47,7 @@ struct pv_gpu_device {
     void *sink;
     uint64_t memory_limit_bytes;
     struct pv_base_account *account; /* may be NULL */
+    uint64_t account_own_bytes;      /* what our slot of it holds, out of workers' reach */
     uint8_t uuid_seed[8];
 
     /* Between attach and detach. */

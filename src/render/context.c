@@ -39,6 +39,21 @@ static uint32_t slot_take(struct pv_render_backend *backend)
     return slot;
 }
 
+/* A worker that was taken over can have written words that are nobody's: no end of theirs would
+ * ever clear them. Of the device's own, the one for memory is told by src/gpu/device.c. */
+static void clear_unused(const struct pv_render_backend *backend)
+{
+    struct pv_base_account *account = backend->account;
+
+    pv_base_account_set(&account->copies, PV_BASE_ACCOUNT_DEVICE, 0);
+    for (uint32_t i = PV_BASE_ACCOUNT_DEVICE + 1; i < PV_BASE_ACCOUNT_SLOT_COUNT; i++) {
+        if (!backend->slot_is_taken[i]) {
+            pv_base_account_set(&account->copies, i, 0);
+            pv_base_account_set(&account->memory, i, 0);
+        }
+    }
+}
+
 /* The worker is gone: what it held is given back. */
 static void slot_give_back(struct pv_gpu_context *context)
 {
@@ -46,6 +61,7 @@ static void slot_give_back(struct pv_gpu_context *context)
         pv_base_account_clear(context->backend->account, context->account_slot);
         context->backend->slot_is_taken[context->account_slot] = false;
         context->account_slot = PV_BASE_ACCOUNT_DEVICE;
+        clear_unused(context->backend);
     }
 }
 

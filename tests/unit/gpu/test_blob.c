@@ -251,6 +251,32 @@ static void test_memory_of_all_contexts(void **state)
     free(account);
 }
 
+/* Workers can write the device's word of the account; it counts for itself. */
+static void test_a_forged_word_of_the_device(void **state)
+{
+    static const uint64_t forged[] = {0, 1, UINT64_MAX};
+    struct pv_base_account *account = calloc(1, sizeof(*account));
+    struct bench *bench = bench_open();
+
+    (void)state;
+    assert_non_null(account);
+    bench->device->account = account;
+    bench_context(bench, 1, 4);
+    bench_shmem(bench, 1, 2, 0x3000);
+    for (uint32_t i = 0; i < PV_ARRAY_LEN(forged); i++) {
+        pv_base_account_set(&account->memory, PV_BASE_ACCOUNT_DEVICE, forged[i]);
+        bench_shmem(bench, 1, 3, 0x1000);
+        assert_int_equal(pv_base_account_sum(&account->memory), 0x4000);
+        pv_base_account_set(&account->memory, PV_BASE_ACCOUNT_DEVICE, forged[i]);
+        assert_int_equal(bench_answer(unref(bench, 3)), PV_GPU_OK_NODATA);
+        assert_int_equal(pv_base_account_sum(&account->memory), 0x3000);
+    }
+    assert_int_equal(bench_answer(unref(bench, 2)), PV_GPU_OK_NODATA);
+    assert_int_equal(pv_base_account_sum(&account->memory), 0);
+    bench_close(bench);
+    free(account);
+}
+
 static void test_export_that_fails(void **state)
 {
     struct bench *bench = bench_open();
@@ -509,6 +535,7 @@ int main(void)
         cmocka_unit_test(test_device_memory_is_exported_then_placed),
         cmocka_unit_test(test_everything_else_proceeds_meanwhile),
         cmocka_unit_test(test_memory_of_all_contexts),
+        cmocka_unit_test(test_a_forged_word_of_the_device),
         cmocka_unit_test(test_export_that_fails),
         cmocka_unit_test(test_place_that_fails),
         cmocka_unit_test(test_exported_pages_that_cannot_be_trusted),

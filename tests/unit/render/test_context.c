@@ -189,6 +189,22 @@ static void test_usage_and_its_end(void **state)
     assert_int_equal(usage.memory_bytes, 0);
 }
 
+/* A worker that was taken over writes words that are nobody's: they do not outlive it. */
+static void test_forged_words_end_with_their_worker(void **state)
+{
+    struct pv_base_account *account = pv_render_backend_account(bench.backend);
+    const uint32_t last = PV_BASE_ACCOUNT_SLOT_COUNT - 1;
+
+    (void)state;
+    pv_base_account_set(&account->memory, last, UINT64_MAX);
+    pv_base_account_set(&account->copies, last, UINT64_MAX);
+    pv_base_account_set(&account->copies, PV_BASE_ACCOUNT_DEVICE, UINT64_MAX);
+    worker_close();
+    backend_until_lost();
+    assert_int_equal(pv_base_account_sum(&account->memory), 0);
+    assert_int_equal(pv_base_account_sum(&account->copies), 0);
+}
+
 /* Each context has a slot of its own, under one limit; what one had is free when it ends. */
 static void test_limit_of_all_contexts(void **state)
 {
@@ -275,10 +291,15 @@ static void test_contexts_at_the_cap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_a_worker_that_closes),       TEST(test_a_worker_that_goes_unread),
-        TEST(test_a_worker_that_falls_silent), TEST(test_destroy_inside_of_events),
-        TEST(test_creation_is_refused),        TEST(test_usage_and_its_end),
-        TEST(test_limit_of_all_contexts),      TEST(test_contexts_at_the_cap),
+        TEST(test_a_worker_that_closes),
+        TEST(test_a_worker_that_goes_unread),
+        TEST(test_a_worker_that_falls_silent),
+        TEST(test_destroy_inside_of_events),
+        TEST(test_creation_is_refused),
+        TEST(test_usage_and_its_end),
+        TEST(test_forged_words_end_with_their_worker),
+        TEST(test_limit_of_all_contexts),
+        TEST(test_contexts_at_the_cap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
