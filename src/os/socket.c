@@ -241,6 +241,12 @@ ssize_t pv_os_socket_receive(int fd, void *ret_bytes, size_t size_bytes, int *re
         *ret_fd_count = 0;
         return -EMSGSIZE;
     }
+    if (received == 0) {
+        /* Not the end but an empty packet, which may carry descriptors; callers take it for the
+         * end, and look for none. */
+        pv_os_fds_close(ret_fds, *ret_fd_count);
+        *ret_fd_count = 0;
+    }
     return received;
 }
 

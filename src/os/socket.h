@@ -45,8 +45,9 @@ ssize_t pv_os_socket_send(int fd, const void *bytes, size_t size_bytes, const in
 
 /*
  * Receive up to size_bytes. At most fd_max descriptors are handed over (owned by the caller, in
- * ret_fds); any more are closed. Returns bytes received (0: the peer has closed), or -errno;
- * -EMSGSIZE when a message or its descriptors did not fit.
+ * ret_fds); any more are closed. Returns bytes received (0, without descriptors: the peer has
+ * closed or sent an empty packet), or -errno; -EMSGSIZE when a message or its descriptors did not
+ * fit.
  */
 ssize_t pv_os_socket_receive(int fd, void *ret_bytes, size_t size_bytes, int *ret_fds,
                              size_t fd_max, size_t *ret_fd_count);

@@ -58,6 +58,11 @@ static void test_descriptors_travel_and_surplus_is_closed(void **state)
     assert_int_equal(pv_os_socket_receive(b, bytes, sizeof(bytes), received, 2, &count), -EMSGSIZE);
     assert_int_equal(count, 0);
 
+    /* An empty packet looks like the end, where nobody expects a descriptor. */
+    assert_int_equal(pv_os_socket_send(a, "", 0, fds, 1), 0);
+    assert_int_equal(pv_os_socket_receive(b, bytes, sizeof(bytes), received, 2, &count), 0);
+    assert_int_equal(count, 0);
+
     assert_int_equal(pv_os_socket_send(a, "too long for it", 15, NULL, 0), 15);
     assert_int_equal(pv_os_socket_receive(b, bytes, sizeof(bytes), received, 2, &count), -EMSGSIZE);
 
