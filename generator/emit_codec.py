@@ -149,9 +149,10 @@ class Decode(Body):
         # Structs serve both kinds of commands, so they ask the decoder which handle is wanted.
         is_shared = self.is_struct or self.is_custom
         find = "pv_wire_handle_find" if is_shared else "pv_wire_host_find"
+        required = "false" if one.nullable else "true"
         self.defer(
             8,
-            f"if (!{find}(decoder, pv_base_load_u64({{at}}), {kind}, &handle)) {{",
+            f"if (!{find}(decoder, pv_base_load_u64({{at}}), {kind}, {required}, &handle)) {{",
             "    return false;",
             "}",
             f"{name} = ({one.elem.type})(uintptr_t)handle;",
@@ -370,7 +371,10 @@ class Decode(Body):
             return self._alloc(one, f"pv_wire_array_{how}(decoder, {count}, {elem.size})")
         if elem.kind == "handle":
             kind = object_type(self.model, elem.type)
-            return self.check(f"pv_wire_handles_decode(decoder, {count}, {kind}, &{name})")
+            required = "false" if one.nullable else "true"
+            return self.check(
+                f"pv_wire_handles_decode(decoder, {count}, {kind}, {required}, &{name})"
+            )
         struct = self.structs[elem.type]
         if struct.is_plain:
             how = self.how(one, struct.align)

@@ -58,6 +58,7 @@ class Field:
     count: str = ""  # C expression with {o} for the owner, "" where there is none
     dims: int = 0  # elements of a fixed array
     required: bool = False  # NULL is not allowed
+    nullable: bool = False  # handles: VK_NULL_HANDLE is allowed (of an array: its elements)
     is_out: bool = False  # written by the driver
     is_count: bool = False  # length of a counted array: goes in and comes out
     count_of: str = ""  # name of the member that holds the count
@@ -215,6 +216,7 @@ class Builder:
             raise Unsupported("bit fields")
         is_out = member.pointers > 0 and not member.is_const
         optional = member.optional.split(",")[0] == "true"
+        nullable = member.no_auto_validity or optional
         if member.pointers == 2:
             if member.type == "char" and member.len.endswith("null-terminated"):
                 count, count_of = self.count_expression(member, siblings)
@@ -235,7 +237,7 @@ class Builder:
             if member.dims:
                 kind = "chars" if elem.kind == "char" else "fixed"
                 return Field(name, kind, elem, member, dims=self.dimension(member))
-            return Field(name, elem.kind, elem, member)
+            return Field(name, elem.kind, elem, member, nullable=nullable)
         if elem.kind == "char" and member.len == "null-terminated":
             return Field(name, "string", elem, member, required=not optional)
         if member.len and member.len != "1":
@@ -248,6 +250,7 @@ class Builder:
                 count=count,
                 count_of=count_of,
                 required=not optional and not member.no_auto_validity,
+                nullable=member.no_auto_validity or member.optional.endswith(",true"),
                 is_out=is_out,
                 concurrent_only=member.name == "pQueueFamilyIndices"
                 and any(s.name == "sharingMode" for s in siblings),

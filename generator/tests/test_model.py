@@ -67,3 +67,20 @@ def test_fds_never_enter_a_chain(built):
     names = built.structs["VkMemoryAllocateInfo"].chain_names
     assert "VkImportMemoryFdInfoKHR" not in names
     assert "VkImportMemoryResourceInfoMESA" in names
+
+
+def test_handles_that_may_be_null(built):
+    """As the registry says: drivers look into the others without asking."""
+    def nullable(owner, name):
+        return next(f for f in owner.fields if f.name == name).nullable
+
+    commands = {c.name: c for c in built.commands}
+    structs = built.structs
+    assert not nullable(structs["VkDescriptorSetAllocateInfo"], "pSetLayouts")
+    assert nullable(structs["VkPipelineLayoutCreateInfo"], "pSetLayouts")
+    assert nullable(structs["VkBindImageMemoryInfo"], "memory")
+    assert nullable(structs["VkRenderingAttachmentInfo"], "imageView")
+    assert nullable(commands["vkCmdBindVertexBuffers"], "pBuffers")
+    assert nullable(commands["vkQueueSubmit"], "fence")
+    assert not nullable(commands["vkResetCommandPool"], "commandPool")
+    assert not nullable(commands["vkCmdBindPipeline"], "pipeline")

@@ -406,3 +406,16 @@ const struct pv_wire_object_ops pv_venus_object_ops = {
     .remove = ops_remove,
     .free = ops_free,
 };
+
+bool pv_venus_objects_are_there(struct pv_wire_decoder *wire, uint32_t count, const void *handles)
+{
+    const uint8_t *bytes = handles;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (pv_base_load_u64(bytes + (size_t)i * sizeof(uint64_t)) == 0) {
+            pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_HANDLE);
+            return false;
+        }
+    }
+    return true;
+}

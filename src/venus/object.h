@@ -95,6 +95,14 @@ void pv_venus_object_free(struct pv_venus_object *object);
 PV_NODISCARD bool pv_venus_object_remove_children(struct pv_venus_decoder *decoder,
                                                   struct pv_venus_object *pool);
 
+/*
+ * For hand-written commands: whether none of count decoded handles is VK_NULL_HANDLE; else the
+ * fault is raised. For arrays whose elements the registry wants to be objects: drivers look into
+ * them.
+ */
+PV_NODISCARD bool pv_venus_objects_are_there(struct pv_wire_decoder *wire, uint32_t count,
+                                             const void *handles);
+
 /* Enter and leave a batch. The decoder's own thread. */
 void pv_venus_batch_begin(struct pv_venus_decoder *decoder);
 void pv_venus_batch_end(struct pv_venus_decoder *decoder);

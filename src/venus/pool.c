@@ -86,19 +86,6 @@ void pv_venus_vkAllocateCommandBuffers(struct pv_wire_decoder *wire,
                  handles);
 }
 
-/* Every element must be a layout (VUID-VkDescriptorSetAllocateInfo-pSetLayouts-parameter); drivers
- * look into it without a question. */
-static bool layouts_are_there(struct pv_wire_decoder *wire, const VkDescriptorSetAllocateInfo *info)
-{
-    for (uint32_t i = 0; i < info->descriptorSetCount; i++) {
-        if (info->pSetLayouts[i] == VK_NULL_HANDLE) {
-            pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_HANDLE);
-            return false;
-        }
-    }
-    return true;
-}
-
 void pv_venus_vkAllocateDescriptorSets(struct pv_wire_decoder *wire,
                                        struct pv_wire_vkAllocateDescriptorSets *args)
 {
@@ -107,7 +94,8 @@ void pv_venus_vkAllocateDescriptorSets(struct pv_wire_decoder *wire,
     const uint32_t count = args->pAllocateInfo->descriptorSetCount;
     uint64_t *handles = child_handles(wire, count);
 
-    if (handles == NULL || !layouts_are_there(wire, args->pAllocateInfo)) {
+    if (handles == NULL
+        || !pv_venus_objects_are_there(wire, count, args->pAllocateInfo->pSetLayouts)) {
         return;
     }
     if (pool == NULL) {

@@ -90,6 +90,9 @@ void pv_venus_vkWaitForFences(struct pv_wire_decoder *wire, struct pv_wire_vkWai
         args->ret = VK_ERROR_DEVICE_LOST;
         return;
     }
+    if (!pv_venus_objects_are_there(wire, args->fenceCount, args->pFences)) {
+        return;
+    }
     pv_wire_unwrap_vkWaitForFences(args);
     do {
         args->ret = device->table.WaitForFences(args->device, args->fenceCount, args->pFences,
@@ -187,6 +190,10 @@ void pv_venus_vkWaitSemaphores(struct pv_wire_decoder *wire, struct pv_wire_vkWa
     }
     if (device->table.WaitSemaphores == NULL) {
         pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_DRIVER);
+        return;
+    }
+    if (!pv_venus_objects_are_there(wire, args->pWaitInfo->semaphoreCount,
+                                    args->pWaitInfo->pSemaphores)) {
         return;
     }
     pv_wire_unwrap_vkWaitSemaphores(args);

@@ -56,7 +56,7 @@ const void *pv_wire_array_borrow(struct pv_wire_decoder *decoder, uint64_t count
 }
 
 bool pv_wire_handles_decode(struct pv_wire_decoder *decoder, uint64_t count, uint32_t type,
-                            void *ret_handles)
+                            bool is_required, void *ret_handles)
 {
     uint64_t *handles = pv_wire_array_alloc(decoder, count, sizeof(*handles), sizeof(*handles));
     const uint8_t *bytes;
@@ -69,7 +69,8 @@ bool pv_wire_handles_decode(struct pv_wire_decoder *decoder, uint64_t count, uin
         return false;
     }
     for (uint64_t i = 0; i < count; i++) {
-        if (!pv_wire_handle_find(decoder, pv_base_load_u64(bytes + i * 8), type, &handles[i])) {
+        if (!pv_wire_handle_find(decoder, pv_base_load_u64(bytes + i * 8), type, is_required,
+                                 &handles[i])) {
             return false;
         }
     }

@@ -57,9 +57,10 @@ void pv_wire_header_encode(struct pv_base_writer *writer, const void *base);
 /* Swap objects for host handles in all nodes of a chain of decoded input. */
 void pv_wire_chain_unwrap(const void *next);
 
-/* count ids of objects of `type` into a new array of handles (or objects); NULL ids stay NULL. */
+/* count ids of objects of `type` into a new array of handles (or objects); NULL ids stay NULL, or
+ * are faults when is_required. */
 PV_NODISCARD bool pv_wire_handles_decode(struct pv_wire_decoder *decoder, uint64_t count,
-                                         uint32_t type, void *ret_handles);
+                                         uint32_t type, bool is_required, void *ret_handles);
 
 /* count ids that the guest chose for new objects, or that will be overwritten; not looked up. */
 PV_NODISCARD bool pv_wire_ids_decode(struct pv_wire_decoder *decoder, uint64_t count,
@@ -159,7 +160,7 @@ PV_NODISCARD static inline const uint8_t *pv_wire_take(struct pv_wire_decoder *d
 
 /* pv_wire_handle_find where the host's handle is wanted whatever as_objects says. */
 PV_NODISCARD static inline bool pv_wire_host_find(struct pv_wire_decoder *decoder, uint64_t id,
-                                                  uint32_t type, uint64_t *ret)
+                                                  uint32_t type, bool is_required, uint64_t *ret)
 {
     const struct pv_base_object *object = pv_base_id_table_find(decoder->objects, id);
 
@@ -170,7 +171,7 @@ PV_NODISCARD static inline bool pv_wire_host_find(struct pv_wire_decoder *decode
         return true;
     }
     *ret = 0;
-    return id == 0 ? true : pv_wire_refuse(decoder, PV_BASE_FAULT_HANDLE, id);
+    return id == 0 && !is_required ? true : pv_wire_refuse(decoder, PV_BASE_FAULT_HANDLE, id);
 }
 
 static inline void pv_wire_store_u32(void *bytes, uint32_t value)

@@ -79,15 +79,16 @@ struct pv_wire_decoder {
 
 /*
  * Decode a handle that must name a live object of `type` (VkObjectType) and of the same device as
- * the command's first object, or be VK_NULL_HANDLE.
+ * the command's first object, or be VK_NULL_HANDLE where the registry allows that (is_required is
+ * false): drivers look into the others without asking. Hand-written commands see to their own.
  * *ret: the host's handle, or the object when as_objects; 0 on a fault and for NULL.
  */
 static inline bool pv_wire_handle_find(struct pv_wire_decoder *decoder, uint64_t id, uint32_t type,
-                                       uint64_t *ret)
+                                       bool is_required, uint64_t *ret)
 {
     struct pv_base_object *object;
 
-    if (id == 0) {
+    if (id == 0 && (!is_required || decoder->as_objects)) {
         *ret = 0;
         return true;
     }

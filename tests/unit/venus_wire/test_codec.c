@@ -120,7 +120,8 @@ static void test_counts_of_arrays(void **state)
         assert_fault(PV_BASE_FAULT_COUNT);
         u64(BUFFER);
         begin();
-        assert_false(pv_wire_handles_decode(decoder, bad[i], VK_OBJECT_TYPE_BUFFER, &handles));
+        assert_false(
+            pv_wire_handles_decode(decoder, bad[i], VK_OBJECT_TYPE_BUFFER, false, &handles));
         assert_fault(PV_BASE_FAULT_COUNT);
     }
 }
@@ -134,14 +135,14 @@ static void test_handles(void **state)
     u64(BUFFER);
     u64(0);
     begin();
-    assert_true(pv_wire_handles_decode(decoder, 2, VK_OBJECT_TYPE_BUFFER, &handles));
+    assert_true(pv_wire_handles_decode(decoder, 2, VK_OBJECT_TYPE_BUFFER, false, &handles));
     assert_int_equal(handles[0], BUFFER + 0x1000);
     assert_int_equal(handles[1], 0);
     u64(BUFFER);
     u64(0);
     begin();
     decoder->as_objects = true;
-    assert_true(pv_wire_handles_decode(decoder, 2, VK_OBJECT_TYPE_BUFFER, &handles));
+    assert_true(pv_wire_handles_decode(decoder, 2, VK_OBJECT_TYPE_BUFFER, false, &handles));
     assert_int_not_equal(handles[0], BUFFER + 0x1000);
     pv_wire_handles_unwrap(handles, 2);
     assert_int_equal(handles[0], BUFFER + 0x1000);
@@ -151,14 +152,20 @@ static void test_handles(void **state)
         u64(BUFFER);
         u64(bad[i]);
         begin();
-        assert_false(pv_wire_handles_decode(decoder, 2, VK_OBJECT_TYPE_BUFFER, &handles));
+        assert_false(pv_wire_handles_decode(decoder, 2, VK_OBJECT_TYPE_BUFFER, false, &handles));
         assert_fault(PV_BASE_FAULT_HANDLE);
     }
+    /* Where the registry does not allow it. */
+    u64(BUFFER);
+    u64(0);
+    begin();
+    assert_false(pv_wire_handles_decode(decoder, 2, VK_OBJECT_TYPE_BUFFER, true, &handles));
+    assert_fault(PV_BASE_FAULT_HANDLE);
     /* Another device's: drivers take it for one of their own. */
     u64(BUFFER);
     begin();
     decoder->dispatch = &fake->instance_table;
-    assert_false(pv_wire_handles_decode(decoder, 1, VK_OBJECT_TYPE_BUFFER, &handles));
+    assert_false(pv_wire_handles_decode(decoder, 1, VK_OBJECT_TYPE_BUFFER, false, &handles));
     assert_fault(PV_BASE_FAULT_HANDLE);
 }
 
