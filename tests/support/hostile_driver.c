@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <vulkan/vulkan.h>
 
@@ -59,6 +60,8 @@ static void run_program(const char *when, const char *path)
             _exit(1);
         }
         say(when, "run touch", -1);
+    } else {
+        (void)waitpid(child, NULL, 0); /* the test looks for its file soon */
     }
 }
 
