@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "vtest/protocol.h"
 #include "vtest/resources.h"
 #include "vtest/submit.h"
@@ -17,18 +18,10 @@
 int pv_vtest_command_create_renderer(struct pv_vtest_connection *connection, const uint8_t *bytes,
                                      size_t size_bytes)
 {
-    const size_t copied =
-        size_bytes < PV_VTEST_NAME_BYTES - 1 ? size_bytes : PV_VTEST_NAME_BYTES - 1;
-
     if (connection->has_renderer || size_bytes == 0) {
         return -EPROTO;
     }
-    memcpy(connection->name, bytes, copied);
-    for (size_t i = 0; i < copied && connection->name[i] != '\0'; i++) {
-        if (connection->name[i] < ' ' || connection->name[i] > '~') {
-            connection->name[i] = '?';
-        }
-    }
+    pv_base_text_copy(connection->name, sizeof(connection->name), (const char *)bytes, size_bytes);
     connection->has_renderer = true;
     return 0;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/text.h"
 #include "gpu/sink.h"
 #include "os/clock.h"
 #include "os/shm.h"
@@ -150,17 +151,6 @@ int pv_display_client_list(struct pv_display_client *client,
     return (int)count;
 }
 
-/* Whatever a name holds must not reach the user's terminal. */
-static void make_printable(char *text, size_t size_bytes)
-{
-    text[size_bytes - 1] = '\0';
-    for (char *c = text; *c != '\0'; c++) {
-        if (*c < ' ' || *c > '~') {
-            *c = '?';
-        }
-    }
-}
-
 int pv_display_client_get_statistics(struct pv_display_client *client,
                                      struct pv_display_statistics *ret_statistics,
                                      struct pv_display_context *ret_contexts, size_t max)
@@ -181,7 +171,7 @@ int pv_display_client_get_statistics(struct pv_display_client *client,
     memcpy(ret_contexts, (const uint8_t *)payload + sizeof(*ret_statistics),
            count * sizeof(*ret_contexts));
     for (size_t i = 0; i < count; i++) {
-        make_printable(ret_contexts[i].name, sizeof(ret_contexts[i].name));
+        pv_base_text_clean(ret_contexts[i].name, sizeof(ret_contexts[i].name));
     }
     free(payload);
     pv_os_fds_close(fds, PV_DISPLAY_FD_MAX);

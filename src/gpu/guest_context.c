@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/checked.h"
+#include "base/text.h"
 #include "gpu/limits.h"
 #include "gpu/resource.h"
 #include "gpu/state.h"
@@ -73,22 +74,6 @@ static const struct pv_gpu_context_events context_events = {
 
 /* Commands. */
 
-static void copy_name(struct pv_gpu_guest_context *context,
-                      const struct pv_gpu_cmd_context_create *command)
-{
-    size_t i;
-
-    for (i = 0; i + 1 < sizeof(context->name) && i < command->name_bytes; i++) {
-        const char c = command->name[i];
-
-        if (c == '\0') {
-            break;
-        }
-        context->name[i] = c >= ' ' && c <= '~' ? c : '?';
-    }
-    context->name[i] = '\0';
-}
-
 void pv_gpu_guest_context_handle_create(struct pv_gpu_request *request,
                                         struct pv_gpu_resource *resource)
 {
@@ -128,7 +113,7 @@ void pv_gpu_guest_context_handle_create(struct pv_gpu_request *request,
     context->device = device;
     context->id = id;
     context->capset_id = capset_id;
-    copy_name(context, command);
+    pv_base_text_copy(context->name, sizeof(context->name), command->name, command->name_bytes);
     if (capset_id != 0) {
         r = device->context_ops->create(device->context_backend, id, capset_id, context->name,
                                         &context_events, context, &context->worker);

@@ -10,10 +10,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/shm.h"
@@ -206,17 +208,6 @@ static void on_socket(void *user, uint32_t events)
 
 /* ---- the start of a context ---- */
 
-/* Names come from guests and go into logs. */
-static void copy_name(char target[PV_RENDER_CONTEXT_NAME_BYTES], const char *name)
-{
-    size_t i = 0;
-
-    for (; i < PV_RENDER_CONTEXT_NAME_BYTES - 1 && name[i] != '\0'; i++) {
-        target[i] = name[i] >= ' ' && name[i] <= '~' ? name[i] : '?';
-    }
-    target[i] = '\0';
-}
-
 static int op_create(void *user, uint32_t context_id, uint32_t capset_id, const char *name,
                      const struct pv_gpu_context_events *events, void *events_user,
                      struct pv_gpu_context **ret_context)
@@ -244,7 +235,7 @@ static int op_create(void *user, uint32_t context_id, uint32_t capset_id, const 
     context->account_slot = slot_take(backend);
     context->events = events;
     context->events_user = events_user;
-    copy_name(context->name, name);
+    pv_base_text_copy(context->name, sizeof(context->name), name, SIZE_MAX);
     pv_render_ledger_init(&context->ledger);
     pv_render_outbox_init(&context->outbox, -1);
     r = pv_os_timer_create(backend->options.loop, on_deadline, context, &context->deadline);

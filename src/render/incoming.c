@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "base/text.h"
 #include "os/fd.h"
 #include "os/shm.h"
 #include "os/socket.h"
@@ -75,17 +76,6 @@ static bool serve_fence(struct pv_gpu_context *context, const struct packet *pac
     return true;
 }
 
-/* Text of a worker on its way into our log. */
-static void make_printable(char *text, size_t size_bytes)
-{
-    text[size_bytes - 1] = '\0';
-    for (char *c = text; *c != '\0'; c++) {
-        if (*c < ' ' || *c > '~') {
-            *c = '?';
-        }
-    }
-}
-
 static bool serve_log(const struct pv_gpu_context *context, struct packet *packet)
 {
     struct pv_render_log *log = &packet->body.log;
@@ -93,7 +83,7 @@ static bool serve_log(const struct pv_gpu_context *context, struct packet *packe
     if (packet->size_bytes != sizeof(*log) || log->level > PV_BASE_LOG_WARN) {
         return false;
     }
-    make_printable(log->line, sizeof(log->line));
+    pv_base_text_clean(log->line, sizeof(log->line));
     pv_base_log_guest(context->backend->options.log, "render.worker",
                       (enum pv_base_log_level)log->level, "context %u (%s): %s", context->id,
                       context->name, log->line);
@@ -107,7 +97,7 @@ static bool serve_lost(struct pv_gpu_context *context, struct packet *packet)
     if (packet->size_bytes != sizeof(*lost)) {
         return false;
     }
-    make_printable(lost->reason, sizeof(lost->reason));
+    pv_base_text_clean(lost->reason, sizeof(lost->reason));
     pv_render_context_lose(context, lost->reason);
     return true;
 }
