@@ -197,6 +197,7 @@ static void test_forged_words_end_with_their_worker(void **state)
 
     (void)state;
     pv_base_account_set(&account->memory, last, UINT64_MAX);
+    pv_base_account_set(&account->memory, PV_BASE_ACCOUNT_DEVICE, UINT64_MAX);
     pv_base_account_set(&account->copies, last, UINT64_MAX);
     pv_base_account_set(&account->copies, PV_BASE_ACCOUNT_DEVICE, UINT64_MAX);
     worker_close();
