@@ -37,12 +37,12 @@ const char *const pv_render_sandbox_calls[] = {
     "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "timerfd_create", "timerfd_settime",
     "get_mempolicy", "set_mempolicy", "mbind", "capget", NULL};
 
+/* Not 'K': amdkfd's, which Vulkan drivers do not need, but the console's, too. */
 const unsigned char pv_render_sandbox_ioctls[] = {
     'd',  /* DRM: all of Mesa's GPU drivers */
     'b',  /* dma-buf */
     '>',  /* sync_file */
     'u',  /* udmabuf: lavapipe's exports */
-    'K',  /* amdkfd */
     'F',  /* NVIDIA's resource manager */
     'm',  /* NVIDIA's mode setting */
     0x00, /* NVIDIA's unified memory, which numbers without a family */

@@ -33,9 +33,9 @@ static const char *const readable[] = {
     "/dev/nvidia-caps"};
 
 /* Render nodes only: a primary node (card0) could take the screen from the host's desktop. */
-static const char *const devices[] = {
-    "/dev/null", "/dev/zero",      "/dev/udmabuf",        "/dev/kfd",
-    "/dev/dxg",  "/dev/nvidiactl", "/dev/nvidia-modeset", "/dev/nvidia-uvm"};
+static const char *const devices[] = {"/dev/null",      "/dev/zero",      "/dev/udmabuf",
+                                      "/dev/dxg",       "/dev/nvidiactl", "/dev/nvidia-modeset",
+                                      "/dev/nvidia-uvm"};
 
 /* Where manifests of drivers lie that name libraries in other places, such as /opt. */
 static const char *const manifest_folders[] = {"/etc/vulkan/icd.d", "/usr/share/vulkan/icd.d",
