@@ -172,11 +172,14 @@ static int connect_agent(const struct exec_options *options)
             r = pv_vm_runtime_file(&runtime, PV_VM_MACHINE_AGENT_SOCKET, path);
         }
         if (r != 0) {
-            fprintf(stderr, "pearvisor: %s\n",
-                    r == -ENOTUNIQ        ? "several guests run: name one with --vm"
-                    : options->vm != NULL ? "no guest of that name runs"
-                                          : "no guest runs: start one with "
-                                            "'pearvisor run --keep-alive'");
+            if (r == -ENOTUNIQ) {
+                fprintf(stderr, "pearvisor: several guests run: name one with --vm\n");
+            } else if (options->vm != NULL) {
+                fprintf(stderr, "pearvisor: no guest %s runs\n", options->vm);
+            } else {
+                fprintf(stderr, "pearvisor: no guest runs: start one with "
+                                "'pearvisor run --keep-alive'\n");
+            }
             return -1;
         }
         socket_path = path;

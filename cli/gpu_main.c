@@ -60,7 +60,7 @@ struct gpu {
 static const char help[] =
     "usage: pearvisor gpu --vhost-user SOCKET [OPTIONS]\n\n"
     "The virtio-gpu device for a VMM of your own: QEMU 11.1 or newer connects with\n"
-    "  -object memory-backend-memfd,id=mem,size=2G,share=on -machine q35,memory-backend=mem\n"
+    "  -object memory-backend-memfd,id=mem,size=2G,share=on -machine q35,memory-backend=mem -m 2G\n"
     "  -chardev socket,id=gpu,path=SOCKET\n"
     "  -device vhost-user-test-device-pci,chardev=gpu,virtio-id=16,num_vqs=2,vq_size=256,"
     "config_size=16\n";

@@ -97,7 +97,7 @@ void pv_doctor_report_check_vulkan(const json_t *vulkan, json_t *checks)
 {
     static const char fix[] = "install your GPU's Vulkan driver, or run scripts/setup --for=demo "
                               "and '. build/sysroot/env.sh' for one that renders in software; "
-                              "VK_DRIVER_FILES chooses one";
+                              "PV_HOST_ICD chooses one";
     const json_t *error = json_object_get(vulkan, "error");
     const json_t *devices = json_object_get(vulkan, "devices");
     size_t usable_count = 0;
@@ -127,7 +127,7 @@ void pv_doctor_report_check_vulkan(const json_t *vulkan, json_t *checks)
         check_add(checks, "vulkan", missing, fix, "there is no Vulkan device");
     } else if (usable_count > 0 && vm_count == 0) {
         check_add(checks, "vulkan", missing,
-                  "use a CPU driver such as lavapipe for VMs: VK_DRIVER_FILES chooses one",
+                  "use a CPU driver such as lavapipe for VMs: PV_HOST_ICD chooses one",
                   "no driver here serves programs in a VM yet");
     }
 }
@@ -167,12 +167,12 @@ static json_t *probe_run(const char *path, const char *sandbox, int output_fd, j
     r = pv_os_process_reap(&process, PROBE_TIMEOUT_MS, &end);
     if (r != 0) {
         pv_os_process_kill(&process);
-        check_add(checks, "vulkan", missing, "choose another driver with VK_DRIVER_FILES",
+        check_add(checks, "vulkan", missing, "choose another driver with PV_HOST_ICD",
                   "the Vulkan driver did not answer within %d s", PROBE_TIMEOUT_MS / 1000);
         return NULL;
     }
     if (end.by_signal) {
-        check_add(checks, "vulkan", missing, "choose another driver with VK_DRIVER_FILES",
+        check_add(checks, "vulkan", missing, "choose another driver with PV_HOST_ICD",
                   "the Vulkan driver crashed (%s)", strsignal(end.value));
         return NULL;
     }
@@ -468,7 +468,9 @@ static void print_items(const json_t *device, FILE *file)
     size_t index;
     json_t *item;
 
-    fprintf(file, "\nWhat guests are shown of %s, other than it reports itself:\n",
+    fprintf(file,
+            "\nWhat guests are shown of %s, other than it reports itself\n"
+            "(off: the case named after 'when' does not arise here):\n",
             text_of(facts, "device_name"));
     json_array_foreach(json_object_get(device, "items"), index, item)
     {
