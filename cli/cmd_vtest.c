@@ -344,6 +344,8 @@ int pv_cli_vtest(int argc, char **argv)
     if (r != 0) {
         return r < 0 ? 0 : r;
     }
+    /* A reader of our output that goes away must not end us before finish() has cleaned up. */
+    signal(SIGPIPE, SIG_IGN);
     pv_base_log_init(&vtest.log, "pearvisor");
     if (!pv_cli_log_configure(&vtest.log, options.backend.log)) {
         return PV_CLI_USAGE;
