@@ -87,5 +87,6 @@ void pv_base_account_clear(struct pv_base_account *account, uint32_t slot)
     atomic_store_explicit(&figures->ring_count, 0, memory_order_relaxed);
     atomic_store_explicit(&figures->stream_count, 0, memory_order_relaxed);
     pv_base_account_set(&account->copies, slot, 0);
+    pv_base_account_set(&account->spares, slot, 0);
     pv_base_account_set(&account->memory, slot, 0);
 }

@@ -57,6 +57,7 @@ struct pv_base_account_words {
 struct pv_base_account {
     struct pv_base_account_words memory; /* Vulkan allocations, blobs, 2D resources, frames */
     struct pv_base_account_words copies; /* private copies of rings and command streams */
+    struct pv_base_account_words spares; /* freed allocations that are kept for new ones */
     struct pv_base_account_figures figures[PV_BASE_ACCOUNT_SLOT_COUNT];
 };
 

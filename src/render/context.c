@@ -48,12 +48,14 @@ static void clear_unused(const struct pv_render_backend *backend)
     struct pv_base_account *account = backend->account;
 
     pv_base_account_set(&account->copies, PV_BASE_ACCOUNT_DEVICE, 0);
+    pv_base_account_set(&account->spares, PV_BASE_ACCOUNT_DEVICE, 0);
     if (backend->options.window_fd < 0) { /* vtest: no device that would hold memory */
         pv_base_account_set(&account->memory, PV_BASE_ACCOUNT_DEVICE, 0);
     }
     for (uint32_t i = PV_BASE_ACCOUNT_DEVICE + 1; i < PV_BASE_ACCOUNT_SLOT_COUNT; i++) {
         if (!backend->slot_is_taken[i]) {
             pv_base_account_set(&account->copies, i, 0);
+            pv_base_account_set(&account->spares, i, 0);
             pv_base_account_set(&account->memory, i, 0);
         }
     }

@@ -74,6 +74,7 @@ static bool register_device(struct pv_venus_decoder *decoder,
     device->context = decoder->context;
     device->physical_device = physical_device;
     (void)pthread_mutex_init(&device->lock, NULL);
+    pv_venus_spares_init(&device->spares);
     pv_vk_device_table_load(&device->table, handle, vk->GetDeviceProcAddr);
     device->object.base.dispatch = &device->table;
     device->object.device = device;
@@ -87,6 +88,7 @@ static bool register_device(struct pv_venus_decoder *decoder,
     device_link(device);
     if (!pv_venus_object_publish(decoder, &device->object)) {
         device_unlink(device);
+        pv_venus_spares_finish(device);
         (void)pthread_mutex_destroy(&device->lock);
         free(device);
         return false;
@@ -208,6 +210,7 @@ void pv_venus_device_finish(struct pv_venus_device *device)
             pv_venus_device_object_finish(device, object);
         }
     }
+    pv_venus_spares_finish(device);
     device->table.DestroyDevice(handle, NULL);
     (void)pthread_mutex_destroy(&device->lock);
     free(device);

@@ -9,6 +9,7 @@
 #include <vulkan/vulkan_core.h>
 
 #include "venus/object.h"
+#include "venus/spare.h"
 #include "vkhost/facts.h"
 #include "vkhost/view.h"
 #include "vkhost_tables/tables.h"
@@ -29,6 +30,7 @@ struct pv_venus_device {
     pthread_mutex_t lock;                /* guards the lists */
     struct pv_venus_device *next_device; /* of the context */
     struct pv_venus_object *objects;     /* all that was made from it, pools' children apart */
+    struct pv_venus_spares spares;       /* memory that the guest has freed */
 };
 
 static inline VkDevice pv_venus_device_handle(const struct pv_venus_device *device)

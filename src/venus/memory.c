@@ -62,12 +62,50 @@ static VkResult get_pages(struct pv_venus_context *context, const VkMemoryAlloca
     return r == 0 ? VK_SUCCESS : result_of(r);
 }
 
+static uint64_t page_bytes_of(const struct pv_venus_device *device)
+{
+    return device->physical_device->view.memory.page_bytes;
+}
+
+/* bytes: far from overflow. */
+static uint64_t align(uint64_t bytes, uint64_t align_bytes)
+{
+    return (bytes + align_bytes - 1) & ~(align_bytes - 1);
+}
+
+/* Pages that have become a blob outlive the guest's memory object: from now on they are charged. */
+static void charge_pages(struct pv_venus_context *context, struct pv_venus_memory *memory)
+{
+    pv_venus_pages_charge(memory->pages, context->account, context->account_slot,
+                          memory->charged_bytes);
+    memory->charged_bytes = 0;
+}
+
+/* Memory that the guest had before, if there is some of this kind. */
+static bool take_spare(struct pv_venus_device *device, struct pv_venus_memory *memory,
+                       const VkMemoryAllocateInfo *info, bool is_import)
+{
+    struct pv_venus_spare spare;
+
+    if (info->allocationSize > PV_VENUS_SPARE_EACH_MAX_BYTES) {
+        return false;
+    }
+    memory->kind = pv_venus_memory_kind_get(info, memory->is_exportable || is_import,
+                                            align(info->allocationSize, page_bytes_of(device)));
+    if (!pv_venus_spares_take(device, &memory->kind, &spare)) {
+        return false;
+    }
+    memory->object.base.handle = (uint64_t)(uintptr_t)spare.handle;
+    memory->pages = spare.pages;
+    charge_pages(device->context, memory);
+    return true;
+}
+
 /* Allocate as the view decided. On failure nothing is left behind. */
 static VkResult allocate(struct pv_venus_device *device, struct pv_venus_memory *memory,
                          VkMemoryAllocateInfo *info, const struct pv_vkhost_create_memory *rewrite,
                          uint32_t resource_id)
 {
-    const uint64_t align_bytes = device->physical_device->view.memory.page_bytes;
     VkImportMemoryHostPointerInfoEXT import = {
         .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
         .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
@@ -79,21 +117,26 @@ static VkResult allocate(struct pv_venus_device *device, struct pv_venus_memory 
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
     if (rewrite->backing.kind == PV_VKHOST_MEMORY_IMPORT) {
-        result = get_pages(device->context, info, resource_id, memory->is_exportable, align_bytes,
-                           &memory->pages);
+        if (take_spare(device, memory, info, resource_id != 0)) {
+            return VK_SUCCESS;
+        }
+        result = get_pages(device->context, info, resource_id, memory->is_exportable,
+                           page_bytes_of(device), &memory->pages);
         if (result != VK_SUCCESS) {
             memory->pages = NULL;
             return result;
         }
         memory->pages->can_move = device->physical_device->view.pages_can_move;
         import.pHostPointer = memory->pages->memory;
-        info->allocationSize =
-            (info->allocationSize + align_bytes - 1) & ~(VkDeviceSize)(align_bytes - 1);
+        info->allocationSize = align(info->allocationSize, page_bytes_of(device));
         pv_vkhost_chain_prepend(info, &import);
     } else if (resource_id != 0) {
         return VK_ERROR_INVALID_EXTERNAL_HANDLE;
     }
     result = device->table.AllocateMemory(pv_venus_device_handle(device), info, NULL, &handle);
+    if (result != VK_SUCCESS && pv_venus_spares_drop(device)) {
+        result = device->table.AllocateMemory(pv_venus_device_handle(device), info, NULL, &handle);
+    }
     if (result != VK_SUCCESS) {
         pv_venus_resource_release_mapping(device->context, memory->pages);
         memory->pages = NULL;
@@ -101,10 +144,7 @@ static VkResult allocate(struct pv_venus_device *device, struct pv_venus_memory 
     }
     memory->object.base.handle = (uint64_t)(uintptr_t)handle;
     if (memory->pages != NULL && resource_id == 0) {
-        /* Pages that have become a blob outlive the guest's memory object. */
-        pv_venus_pages_charge(memory->pages, device->context->account,
-                              device->context->account_slot, memory->charged_bytes);
-        memory->charged_bytes = 0;
+        charge_pages(device->context, memory);
     }
     return VK_SUCCESS;
 }
@@ -167,6 +207,7 @@ void pv_venus_vkAllocateMemory(struct pv_wire_decoder *wire, struct pv_wire_vkAl
                                    args->ret != VK_SUCCESS, &device->object);
     if (memory != NULL) {
         memory->pages = fresh.pages;
+        memory->kind = fresh.kind;
         memory->size_bytes = fresh.size_bytes;
         memory->charged_bytes = fresh.charged_bytes;
         memory->host_index = fresh.host_index;
@@ -179,6 +220,17 @@ void pv_venus_vkAllocateMemory(struct pv_wire_decoder *wire, struct pv_wire_vkAl
     }
 }
 
+static bool keep_spare(const struct pv_venus_memory *memory)
+{
+    const struct pv_venus_spare spare = {
+        .kind = memory->kind,
+        .handle = (VkDeviceMemory)(uintptr_t)memory->object.base.handle,
+        .pages = memory->pages,
+    };
+
+    return memory->pages != NULL && pv_venus_spares_put(memory->object.device, &spare);
+}
+
 void pv_venus_vkFreeMemory(struct pv_wire_decoder *wire, struct pv_wire_vkFreeMemory *args)
 {
     struct pv_venus_memory *memory = (struct pv_venus_memory *)PV_VENUS_OBJECT(args->memory);
@@ -186,7 +238,9 @@ void pv_venus_vkFreeMemory(struct pv_wire_decoder *wire, struct pv_wire_vkFreeMe
     if (memory == NULL || !pv_venus_object_remove(pv_venus_decoder_of(wire), &memory->object)) {
         return;
     }
-    pv_venus_memory_finish(memory);
+    if (!keep_spare(memory)) {
+        pv_venus_memory_finish(memory);
+    }
     pv_venus_object_free(&memory->object);
 }
 

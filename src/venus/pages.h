@@ -36,6 +36,7 @@ struct pv_venus_pages {
     struct pv_base_account *account; /* gets charged_bytes back when the pages go; NULL: none */
     uint32_t account_slot;
     uint64_t charged_bytes;
+    bool is_spare; /* kept by spare.h: unpaid for once no resource has them; resource lock */
 };
 
 /* Private zero pages. size_bytes: page multiple. Returns 0 or -errno; unref ends it. */

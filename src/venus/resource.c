@@ -74,6 +74,13 @@ static int add_locked(struct pv_venus_context *context, uint32_t resource_id,
     return 0;
 }
 
+/* Freed pages that nobody shows any more are no longer the guest's memory. */
+static void give_back_charge(struct pv_venus_pages *pages)
+{
+    pv_base_account_refund(&pages->account->memory, pages->account_slot, pages->charged_bytes);
+    pv_venus_pages_charge(pages, NULL, 0, 0);
+}
+
 /* Take a resource off the table and its mappings off the window. */
 static int remove_locked(struct pv_venus_context *context, uint32_t resource_id)
 {
@@ -97,6 +104,9 @@ static int remove_locked(struct pv_venus_context *context, uint32_t resource_id)
                                 pages->size_bytes);
             pv_venus_pages_charge(pages, context->account, context->account_slot,
                                   pages->size_bytes);
+        }
+        if (pages->is_spare) {
+            give_back_charge(pages);
         }
         entry->resource.mappings = pages->next_of_resource;
         pages->next_of_resource = NULL;
@@ -322,6 +332,44 @@ void pv_venus_resource_release_mapping(struct pv_venus_context *context,
     }
     pthread_mutex_unlock(&context->resource_lock);
     pv_venus_pages_unref(pages);
+}
+
+/* Where the pages came off the window, their addresses show private ones since. */
+static bool pages_are_usable(const struct pv_venus_pages *pages)
+{
+    return pages->left ? pages->can_move : !pages->in_window || pages->resource_id != 0;
+}
+
+bool pv_venus_resource_retire_pages(struct pv_venus_context *context, struct pv_venus_pages *pages)
+{
+    bool is_usable;
+
+    pthread_mutex_lock(&context->resource_lock);
+    is_usable = pages_are_usable(pages);
+    pages->is_spare = is_usable;
+    if (is_usable && pages->resource_id == 0) {
+        give_back_charge(pages);
+    }
+    pthread_mutex_unlock(&context->resource_lock);
+    return is_usable;
+}
+
+bool pv_venus_resource_revive_pages(struct pv_venus_context *context, struct pv_venus_pages *pages,
+                                    bool *ret_is_zero)
+{
+    bool is_usable;
+
+    pthread_mutex_lock(&context->resource_lock);
+    is_usable = pages->resource_id == 0 && pages_are_usable(pages);
+    if (is_usable) {
+        *ret_is_zero = pages->left;
+        pages->is_spare = false;
+        pages->in_window = false;
+        pages->left = false;
+        atomic_store_explicit(&pages->is_gone, false, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&context->resource_lock);
+    return is_usable;
 }
 
 int pv_venus_resource_add_blob(struct pv_venus_context *context, uint32_t resource_id,

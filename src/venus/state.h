@@ -5,6 +5,7 @@
  * Locks, in the order in which they may be taken:
  *   remove_lock    one ring removes objects at a time (object.c); held while waiting for others
  *   lock           ring list, waits between message thread and rings, lost reason
+ *   spares.lock    a device's spare memory (spare.h)
  *   resource_lock  resources, their lists of pages, and moves of pages
  *   timeline_lock  timelines[]; held while a fence is submitted
  *   device_lock    the list of devices
@@ -207,6 +208,20 @@ PV_NODISCARD int pv_venus_resource_add_blob(struct pv_venus_context *context, ui
 /* resource.c: pages that came from a resource are going away: take them off its list. */
 void pv_venus_resource_release_mapping(struct pv_venus_context *context,
                                        struct pv_venus_pages *pages);
+
+/*
+ * resource.c: pages of freed memory are kept (spare.h): their charge is given back now, or when the
+ * resource that shows them leaves. False: they can never be used again.
+ */
+PV_NODISCARD bool pv_venus_resource_retire_pages(struct pv_venus_context *context,
+                                                 struct pv_venus_pages *pages);
+
+/*
+ * resource.c: kept pages are wanted again. False: a resource still shows them, or the driver would
+ * not follow. ret_is_zero: nobody has written to them yet.
+ */
+PV_NODISCARD bool pv_venus_resource_revive_pages(struct pv_venus_context *context,
+                                                 struct pv_venus_pages *pages, bool *ret_is_zero);
 
 void pv_venus_resource_finish_all(struct pv_venus_context *context);
 
