@@ -32,7 +32,8 @@ EXPORT_MESSAGE = struct.Struct("<2I2Q2IQ")
 PLACE_MESSAGE = struct.Struct("<2I2Q")
 ACCOUNT_MESSAGE = struct.Struct("<2I")
 SLOTS = 257
-ACCOUNT_BYTES = 2 * (SLOTS + 7) * 8 + SLOTS * (65 + 2 + 5) * 8
+# Three kinds of bytes, a word for each slot and padding; then the figures.
+ACCOUNT_BYTES = 3 * (SLOTS + 7) * 8 + SLOTS * (65 + 2 + 5) * 8
 ANSWERS = {
     DONE: struct.Struct("<Ii2Q"),
     FENCE: struct.Struct("<2IQ"),
@@ -56,7 +57,7 @@ def sealed_file(size, seals=fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW):
 def counted(fd, slot):
     """(memory, copies, commands, objects, rings) of a slot."""
     word = lambda index: struct.unpack("<Q", os.pread(fd, 8, index * 8))[0]
-    figures = 2 * (SLOTS + 7) + slot * 72
+    figures = 3 * (SLOTS + 7) + slot * 72
     commands = struct.unpack("<65Q", os.pread(fd, 65 * 8, figures * 8))
     return (word(slot), word(SLOTS + 7 + slot), sum(commands), word(figures + 65),
             word(figures + 66))
