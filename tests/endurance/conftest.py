@@ -48,10 +48,23 @@ def image():
                    stdin=subprocess.DEVNULL, timeout=900, check=True)
 
 
+@pytest.fixture(scope="session")
+def shared(image, tmp_path_factory):
+    """Machines that stay until the end; nothing may be left of them then."""
+    machines = []
+    yield machines
+    for machine in machines:
+        machine.stop()
+        machine.assert_nothing_left()
+
+
 @pytest.fixture
-def vm(image, tmp_path):
-    """A booted guest of the test's own, of which nothing may be left."""
-    machine = Machine(tmp_path).start()
-    yield machine
-    machine.stop()
-    machine.assert_nothing_left()
+def vm(shared, tmp_path_factory):
+    """A booted guest: one for all short forms, for each long one its own."""
+    if SHARE > 0 or not shared or not shared[-1].answers():
+        while shared:
+            machine = shared.pop()
+            machine.stop()
+            machine.assert_nothing_left()
+        shared.append(Machine(tmp_path_factory.mktemp("vm")).start())
+    return shared[-1]
