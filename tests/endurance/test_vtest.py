@@ -12,7 +12,7 @@ import time
 
 from support import programs
 from support.holdings import change, holdings
-from support.machine import children, is_running, wait_until
+from support.machine import children, is_running, started, wait_until
 from support.vtest_wire import Client
 
 CLIENTS = str(pathlib.Path(programs.__file__).with_name("vtest_clients.py"))
@@ -123,15 +123,15 @@ class Server:
 
 def kill_workers(server, kills, width, chance):
     """Kill random workers while about width programs have one; all have ended on return. Returns
-    who the workers were. (A program ends some seconds after its worker, when it looks.)"""
-    seen, killed = set(), 0
+    who the workers were, and when each began. (A program ends some seconds after its worker, when it looks.)"""
+    seen, killed = {}, 0
     while killed < kills:
         if len(server.workers()) < width and len(server.clients) < CLIENTS_MAX:
             server.start(chance.choice(MIX))
             server.start(chance.choice(MIX))
         time.sleep(chance.uniform(0.05, 0.25))
         workers = server.workers()
-        seen.update(workers)
+        seen.update((pid, started(pid)) for pid in workers)
         if workers:
             try:
                 os.kill(chance.choice(workers), signal.SIGKILL)
@@ -163,7 +163,7 @@ def test_killed_workers(tmp_path, times, figures):
         client = Client(server.path).hello()
         assert client.is_open()
         client.close()
-        assert not any(is_running(pid) for pid in seen)
+        assert not any(began and is_running(pid, began) for pid, began in seen.items())
         assert after["fds"] <= before["fds"] and after["threads"] <= before["threads"]
         assert after["rss_kib"] - before["rss_kib"] < GROWTH_LIMIT_KIB
     finally:

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from support.agent_client import AgentGone
-from support.machine import cpu_s, fd_count, is_running, wait_until
+from support.machine import cpu_s, fd_count, wait_until
 from support.session import CUBE, Session
 
 BOOT_TIMEOUT_S = 240
@@ -222,7 +222,7 @@ def test_sudden_death_of_the_runner_then_ctrl_c(doomed_vm):
         start_drawing(doomed_vm, agent)
         doomed_vm.process.kill()
         doomed_vm.wait()
-    wait_until(lambda: not any(is_running(pid) for pid in doomed_vm.seen), 10,
+    wait_until(lambda: not doomed_vm.left(), 10,
                "the end of its children")
     doomed_vm.start()
     with doomed_vm.agent() as agent:

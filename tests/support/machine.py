@@ -48,9 +48,17 @@ def stat_fields(pid):
     return text.rsplit(")", 1)[1].split()
 
 
-def is_running(pid):
+def is_running(pid, started=None):
+    """started: as started() said; another process may have the number by now."""
     fields = stat_fields(pid)
-    return fields is not None and fields[0] not in "ZX"
+    return (fields is not None and fields[0] not in "ZX"
+            and (started is None or started == int(fields[19])))
+
+
+def started(pid):
+    """When a process began, in clock ticks since boot; None when it is gone."""
+    fields = stat_fields(pid)
+    return fields and int(fields[19])
 
 
 def children(pid):
@@ -104,7 +112,7 @@ class Machine:
         self.options = list(options)
         self.env = {**host_environment(self.runtime), **dict(env)}
         self.process = None
-        self.seen = []  # every process that was ever part of it
+        self.seen = {}  # every process that was ever part of it: when it began
 
     def start(self):
         qemu = self.folder / "qemu"
@@ -137,12 +145,23 @@ class Machine:
         """What pearvisor, its device and the workers said."""
         return (self.folder / "log").read_text(errors="replace")
 
+    def see(self, pids):
+        """Remember them for left()."""
+        for pid in pids:
+            began = started(pid)
+            if began:
+                self.seen[pid] = began
+
+    def left(self):
+        """Processes of this machine that run."""
+        return [pid for pid, began in self.seen.items() if is_running(pid, began)]
+
     def is_alive(self):
         return self.process is not None and self.process.poll() is None
 
     # Its processes on the host.
     def note_processes(self):
-        self.seen += [pid for pid in descendants(self.process.pid) if pid not in self.seen]
+        self.see(descendants(self.process.pid))
 
     def child(self, name):
         found = [pid for pid in children(self.process.pid) if process_name(pid) == name]
@@ -162,7 +181,7 @@ class Machine:
     def workers(self):
         """Render workers, oldest first: one for each context of the guest."""
         found = children(self.device_pid)
-        self.seen += [pid for pid in found if pid not in self.seen]
+        self.see(found)
         return found
 
     def new_worker(self, before, timeout_s=60):
@@ -247,7 +266,7 @@ class Machine:
             try:
                 self.process.wait(END_TIMEOUT_S)
             except subprocess.TimeoutExpired:
-                for pid in [*self.seen, self.process.pid]:
+                for pid in [*self.left(), self.process.pid]:
                     try:
                         os.kill(pid, 9)
                     except ProcessLookupError:
@@ -258,7 +277,7 @@ class Machine:
     def assert_nothing_left(self):
         """After the end: no process, no socket, no folder."""
         assert self.process.poll() is not None
-        wait_until(lambda: not any(is_running(pid) for pid in self.seen), 10,
-                   f"the end of {[(p, process_name(p)) for p in self.seen if is_running(p)]}")
+        wait_until(lambda: not self.left(), 10,
+                   f"the end of {[(pid, process_name(pid)) for pid in self.left()]}")
         left = [str(path) for path in self.runtime.rglob("*")]
         assert left == [], left
