@@ -14,7 +14,8 @@
  * finds it. Exported memory comes back as an fd of its own; other memory has none until `place`
  * puts it at a window offset;
  *   - after `place` the blob's pages are the window's range, for all contexts.
- *   - before an UNREF is answered, `leave` takes each context's mappings off the window's range.
+ *   - before an UNREF is answered, `leave` takes each context's mappings off the window's range;
+ * from a worker that is being killed the answer comes when it has ended.
  *
  * Threads: every call and every event on the device's loop thread; no lock held.
  */
@@ -75,8 +76,19 @@ struct pv_gpu_context_ops {
     int (*create)(void *backend, uint32_t context_id, uint32_t capset_id, const char *name,
                   const struct pv_gpu_context_events *events, void *events_user,
                   struct pv_gpu_context **ret_context);
-    /* No event arrives after this returns. */
+    /*
+     * The guest has no use for it any more: end its worker. Answers, fences and `lost` follow as
+     * for a lost context, once the worker cannot write to pages any more; the device destroys it
+     * then. Returns false when that has been told already. NULL: destroy does not take long.
+     */
+    bool (*end)(struct pv_gpu_context *context);
+    /* No event arrives after this returns. Does not wait for the worker's end. */
     void (*destroy)(struct pv_gpu_context *context);
+    /*
+     * After a reset has destroyed all contexts: wait a moment for the workers' ends, because the
+     * next driver gets their pages. NULL: not needed.
+     */
+    void (*settle)(void *backend);
     /* Make a resource known under its id. 0 or -errno; no outcome follows. */
     int (*attach)(struct pv_gpu_context *context, uint32_t resource_id,
                   const struct pv_gpu_memory *memory);

@@ -29,6 +29,68 @@ struct pv_gpu_guest_context *pv_gpu_guest_context_find(struct pv_gpu_device *dev
     return context;
 }
 
+/* Requests outlive the context that they were counted against. */
+static void uncount_requests(const struct pv_gpu_guest_context *context)
+{
+    for (struct pv_gpu_request *request = context->device->requests; request != NULL;
+         request = request->next) {
+        if (request->held_by == context) {
+            request->held_by = NULL;
+        }
+        if (request->fence_of == context) {
+            request->fence_of = NULL;
+        }
+    }
+}
+
+static void unlink_context(struct pv_gpu_guest_context *context)
+{
+    struct pv_gpu_guest_context **link = bucket_of(context->device, context->id);
+
+    while (*link != context) {
+        link = &(*link)->next;
+    }
+    *link = context->next;
+    context->device->context_count--;
+}
+
+static void unlink_ending(struct pv_gpu_guest_context *context)
+{
+    struct pv_gpu_guest_context **link = &context->device->ending_contexts;
+
+    while (*link != context) {
+        link = &(*link)->next;
+    }
+    *link = context->next;
+}
+
+static void destroy_worker(struct pv_gpu_guest_context *context)
+{
+    if (context->worker != NULL) {
+        context->device->context_ops->destroy(context->worker);
+        context->worker = NULL;
+    }
+}
+
+/* Its worker has ended, or was none: end what waits for it. */
+static void finish_destroy(struct pv_gpu_guest_context *context)
+{
+    struct pv_gpu_device *device = context->device;
+    struct pv_gpu_request *request = context->end_request;
+
+    destroy_worker(context);
+    context->is_lost = true;
+    pv_gpu_resource_forget_context(device, context);
+    pv_gpu_task_fail_all(context);
+    for (size_t i = 0; i < PV_GPU_RING_COUNT; i++) {
+        pv_gpu_timeline_finish_streams(&context->timelines[i], PV_GPU_OK_NODATA);
+        pv_gpu_timeline_dissolve(&context->timelines[i]);
+    }
+    uncount_requests(context);
+    free(context);
+    pv_gpu_request_finish_ok(request);
+}
+
 /* What the worker reports. */
 
 static void on_fence_retired(void *user, uint32_t ring_index, uint64_t fence_id)
@@ -53,6 +115,11 @@ static void on_lost(void *user, const char *reason)
     struct pv_gpu_guest_context *context = user;
 
     if (context->is_lost) {
+        return;
+    }
+    if (context->end_request != NULL) {
+        unlink_ending(context);
+        finish_destroy(context);
         return;
     }
     context->is_lost = true;
@@ -131,39 +198,6 @@ void pv_gpu_guest_context_handle_create(struct pv_gpu_request *request,
     pv_gpu_request_finish_ok(request);
 }
 
-/* Requests outlive the context that they were counted against. */
-static void uncount_requests(const struct pv_gpu_guest_context *context)
-{
-    for (struct pv_gpu_request *request = context->device->requests; request != NULL;
-         request = request->next) {
-        if (request->held_by == context) {
-            request->held_by = NULL;
-        }
-        if (request->fence_of == context) {
-            request->fence_of = NULL;
-        }
-    }
-}
-
-static void unlink_context(struct pv_gpu_guest_context *context)
-{
-    struct pv_gpu_guest_context **link = bucket_of(context->device, context->id);
-
-    while (*link != context) {
-        link = &(*link)->next;
-    }
-    *link = context->next;
-    context->device->context_count--;
-}
-
-static void destroy_worker(struct pv_gpu_guest_context *context)
-{
-    if (context->worker != NULL) {
-        context->device->context_ops->destroy(context->worker);
-        context->worker = NULL;
-    }
-}
-
 void pv_gpu_guest_context_handle_destroy(struct pv_gpu_request *request,
                                          struct pv_gpu_resource *resource)
 {
@@ -178,19 +212,23 @@ void pv_gpu_guest_context_handle_destroy(struct pv_gpu_request *request,
     }
     /* From here on nothing finds it; then what waits for it ends. */
     unlink_context(context);
-    destroy_worker(context);
-    context->is_lost = true;
-    pv_gpu_resource_forget_context(device, context);
-    pv_gpu_task_fail_all(context);
-    for (size_t i = 0; i < PV_GPU_RING_COUNT; i++) {
-        pv_gpu_timeline_finish_streams(&context->timelines[i], PV_GPU_OK_NODATA);
-        pv_gpu_timeline_dissolve(&context->timelines[i]);
-    }
-    uncount_requests(context);
     pv_base_log_guest(device->log, "gpu.context", PV_BASE_LOG_INFO, "context %u (%s) destroyed", id,
                       context->name);
+    context->end_request = request;
+    if (context->worker != NULL && device->context_ops->end != NULL
+        && device->context_ops->end(context->worker)) {
+        context->next = device->ending_contexts;
+        device->ending_contexts = context;
+    } else {
+        finish_destroy(context);
+    }
+}
+
+static void free_context(struct pv_gpu_guest_context *context)
+{
+    destroy_worker(context);
+    pv_gpu_task_free_all(context);
     free(context);
-    pv_gpu_request_finish_ok(request);
 }
 
 void pv_gpu_guest_context_destroy_all(struct pv_gpu_device *device)
@@ -200,10 +238,17 @@ void pv_gpu_guest_context_destroy_all(struct pv_gpu_device *device)
             struct pv_gpu_guest_context *context = device->contexts[i];
 
             unlink_context(context);
-            destroy_worker(context);
-            pv_gpu_task_free_all(context);
-            free(context);
+            free_context(context);
         }
+    }
+    while (device->ending_contexts != NULL) {
+        struct pv_gpu_guest_context *context = device->ending_contexts;
+
+        unlink_ending(context);
+        free_context(context);
+    }
+    if (device->context_ops != NULL && device->context_ops->settle != NULL) {
+        device->context_ops->settle(device->context_backend);
     }
 }
 

@@ -28,7 +28,8 @@ struct pv_gpu_guest_context {
     char name[64];                 /* printable ASCII */
     struct pv_gpu_context *worker; /* NULL: an empty context, or being created or destroyed */
     bool is_lost;
-    bool is_sending; /* tasks are being sent further up the stack */
+    struct pv_gpu_request *end_request; /* the CTX_DESTROY that waits for the worker's end */
+    bool is_sending;                    /* tasks are being sent further up the stack */
     struct pv_gpu_task_list unsent;
     struct pv_gpu_task_list sent; /* EXPORT, PLACE and LEAVE that wait for their outcome */
     struct pv_gpu_timeline timelines[PV_GPU_RING_COUNT];
@@ -41,7 +42,9 @@ struct pv_gpu_guest_context {
 /* Context by id, NULL if there is none. */
 struct pv_gpu_guest_context *pv_gpu_guest_context_find(struct pv_gpu_device *device, uint32_t id);
 
-/* Destroy all of them (reset), after all requests: tasks are freed, workers destroyed. */
+/* Destroy all of them (reset), after all requests: tasks are freed, workers destroyed. The one
+ * place that waits for workers, PV_RENDER_END_MS for all together: their guest does nothing
+ * meanwhile. */
 void pv_gpu_guest_context_destroy_all(struct pv_gpu_device *device);
 
 /* CTX_CREATE, CTX_DESTROY, SUBMIT_3D. They name no resource: it is NULL. */

@@ -72,7 +72,8 @@ struct pv_gpu_device {
     uint64_t memory_used_bytes;
 
     struct pv_gpu_guest_context *contexts[PV_GPU_CONTEXT_BUCKETS];
-    uint32_t context_count;
+    struct pv_gpu_guest_context *ending_contexts; /* destroyed by the guest, workers still end */
+    uint32_t context_count;                       /* without those */
     uint64_t next_cookie;
 
     struct pv_gpu_window window;

@@ -4,7 +4,10 @@
  * end; see context.h. What a worker says is in incoming.c, what it is asked in requests.c.
  *
  * A context may be destroyed from inside one of its own events. `depth` counts the events that are
- * running; a destroyed context is freed when the last of them has returned.
+ * running; a destroyed context is freed when the last of them has returned, and its worker's end
+ * has been seen.
+ *
+ * The loop never waits for a worker: it kills, watches for the end, and answers then.
  */
 #include "render/context.h"
 
@@ -72,17 +75,20 @@ static void slot_give_back(struct pv_gpu_context *context)
     }
 }
 
-static void worker_end(struct pv_gpu_context *context)
-{
-    pv_os_source_remove(context->source);
-    context->source = NULL;
-    pv_render_spawner_end(&context->backend->spawner, &context->worker);
-    slot_give_back(context);
-}
-
+/* Its worker has ended. */
 static void context_free(struct pv_gpu_context *context)
 {
-    worker_end(context);
+    struct pv_gpu_context **link = &context->backend->dying;
+
+    while (*link != NULL && *link != context) {
+        link = &(*link)->next_dying;
+    }
+    if (*link != NULL) {
+        *link = context->next_dying;
+    }
+    pv_os_source_remove(context->source);
+    pv_os_source_remove(context->exit_source);
+    slot_give_back(context);
     pv_os_timer_destroy(context->deadline);
     pv_render_outbox_finish(&context->outbox);
     pv_render_ledger_finish(&context->ledger);
@@ -95,33 +101,41 @@ static void enter(struct pv_gpu_context *context)
     context->depth++;
 }
 
-/* Returns whether the context still exists. */
-static bool leave_event(struct pv_gpu_context *context)
+static bool worker_has_ended(const struct pv_gpu_context *context)
+{
+    return context->worker.fd < 0 && context->worker.process.pid <= 0;
+}
+
+/* Nobody uses it any more. */
+static void context_release(struct pv_gpu_context *context)
+{
+    if (worker_has_ended(context)) {
+        context_free(context);
+    } else {
+        context->next_dying = context->backend->dying;
+        context->backend->dying = context;
+    }
+}
+
+static void leave_event(struct pv_gpu_context *context)
 {
     context->depth--;
     if (context->destroyed && context->depth == 0) {
-        context_free(context);
-        return false;
+        context_release(context);
     }
-    return true;
 }
 
-/* The worker is gone or has to go: answer for it. The context object stays until destroy. */
-void pv_render_context_lose(struct pv_gpu_context *context, const char *reason)
+/* Answer for a worker that is gone. The context object stays until destroy. */
+static void answer(struct pv_gpu_context *context)
 {
     uint64_t id;
     uint32_t ring_index;
 
-    if (context->lost) {
-        return;
-    }
-    context->lost = true;
+    context->answered = true;
     enter(context);
-    pv_base_log_guest(context->backend->options.log, "render.context", PV_BASE_LOG_WARN,
-                      "context %u (%s) is lost: %s", context->id, context->name, reason);
-    worker_end(context);
-    pv_os_timer_clear(context->deadline);
-    pv_render_outbox_finish(&context->outbox);
+    pv_base_log_guest(context->backend->options.log, "render.context",
+                      context->is_quiet ? PV_BASE_LOG_DEBUG : PV_BASE_LOG_WARN,
+                      "context %u (%s) is lost: %s", context->id, context->name, context->reason);
     pv_render_ledger_set_rings_fatal(&context->ledger);
     while (!context->destroyed && pv_render_ledger_pop_fence(&context->ledger, &ring_index, &id)) {
         context->events->fence_retired(context->events_user, ring_index, id);
@@ -130,25 +144,100 @@ void pv_render_context_lose(struct pv_gpu_context *context, const char *reason)
         context->events->done(context->events_user, id, -EIO, NULL);
     }
     if (!context->destroyed) {
-        context->events->lost(context->events_user, reason);
+        context->events->lost(context->events_user, context->reason);
     }
-    (void)leave_event(context);
+    leave_event(context);
 }
 
-/* The socket has closed: say how the process ended. */
-void pv_render_context_lose_to_exit(struct pv_gpu_context *context)
+/* Returns false while the worker runs; else takes its end. */
+static bool take_end(struct pv_gpu_context *context)
 {
     struct pv_os_process_end end;
-    char reason[96];
+    const int r = pv_render_spawner_reap(&context->worker, 0, &end);
 
-    /* A worker that closed its socket is about to end; it gets a moment, then it is killed. */
-    if (pv_render_spawner_reap(&context->worker, &end) < 0) {
-        pv_render_context_lose(context, "render worker closed its socket");
+    if (r == -ETIMEDOUT) {
+        return false;
+    }
+    pv_os_source_remove(context->exit_source);
+    context->exit_source = NULL;
+    if (context->deadline != NULL) {
+        pv_os_timer_clear(context->deadline);
+    }
+    slot_give_back(context);
+    if (r == 0 && context->tells_exit) {
+        (void)snprintf(context->reason, sizeof(context->reason), "render worker %s %d",
+                       end.by_signal ? "was ended by signal" : "exited with status", end.value);
+    }
+    return true;
+}
+
+/* On the loop: the killed worker has ended, or has had its time for that. */
+static void go_on(struct pv_gpu_context *context)
+{
+    const bool has_ended = take_end(context);
+
+    if (context->destroyed) {
+        if (has_ended) {
+            context_free(context);
+            return;
+        }
+    } else if (!context->answered) {
+        answer(context); /* may free it, if its end was taken */
+        if (has_ended) {
+            return;
+        }
+    }
+    if (!has_ended && context->exit_source == NULL) {
+        /* There was no memory to watch it with: look again. */
+        pv_os_timer_set(context->deadline, UINT64_C(1000000) * PV_RENDER_END_MS);
+    }
+}
+
+static void on_exit_fd(void *user, uint32_t events)
+{
+    struct pv_gpu_context *context = user;
+
+    (void)events;
+    go_on(context);
+}
+
+/* Kill, and have the loop tell of the end if that has not come yet. */
+static void worker_kill(struct pv_gpu_context *context)
+{
+    pv_os_source_remove(context->source);
+    context->source = NULL;
+    pv_render_outbox_finish(&context->outbox);
+    pv_render_spawner_kill(&context->backend->spawner, &context->worker);
+    if (take_end(context)) {
         return;
     }
-    (void)snprintf(reason, sizeof(reason), "render worker %s %d",
-                   end.by_signal ? "was ended by signal" : "exited with status", end.value);
-    pv_render_context_lose(context, reason);
+    if (pv_os_loop_add(context->backend->options.loop, context->worker.process.exit_fd,
+                       PV_OS_LOOP_READ, on_exit_fd, context, &context->exit_source)
+        < 0) {
+        context->exit_source = NULL;
+    }
+    pv_os_timer_set(context->deadline, UINT64_C(1000000) * PV_RENDER_END_MS);
+}
+
+void pv_render_context_lose(struct pv_gpu_context *context, const char *reason)
+{
+    if (context->lost) {
+        return;
+    }
+    context->lost = true;
+    pv_base_text_copy(context->reason, sizeof(context->reason), reason, SIZE_MAX);
+    worker_kill(context);
+    if (worker_has_ended(context)) {
+        answer(context);
+    }
+}
+
+/* The socket has closed: say how the process ended. The kill does not change how one ends that has
+ * begun to end, and one that only closed its socket is not waited for. */
+void pv_render_context_lose_to_exit(struct pv_gpu_context *context)
+{
+    context->tells_exit = true;
+    pv_render_context_lose(context, "render worker closed its socket");
 }
 
 /* ---- deadlines ---- */
@@ -166,6 +255,10 @@ static void on_deadline(void *user)
     const struct pv_render_ledger_pending *oldest = context->ledger.pending;
     uint64_t waited_ns;
 
+    if (context->lost) {
+        go_on(context);
+        return;
+    }
     if (context->unsent) {
         pv_render_context_lose(context, "render worker cannot be reached, or lets too much wait");
         return;
@@ -208,7 +301,60 @@ static void on_socket(void *user, uint32_t events)
     if (!context->destroyed) {
         pv_render_context_watch(context);
     }
-    (void)leave_event(context);
+    leave_event(context);
+}
+
+/* ---- what its user asks for, but requests ---- */
+
+static void op_destroy(struct pv_gpu_context *context)
+{
+    context->destroyed = true;
+    if (!context->lost) {
+        context->lost = true;
+        worker_kill(context);
+    }
+    if (context->depth == 0) {
+        context_release(context);
+    }
+}
+
+static bool op_end(struct pv_gpu_context *context)
+{
+    if (context->answered) {
+        return false;
+    }
+    context->is_quiet = true;
+    if (!context->lost) {
+        context->lost = true;
+        pv_base_text_copy(context->reason, sizeof(context->reason), "its user ended it", SIZE_MAX);
+        worker_kill(context);
+        if (worker_has_ended(context)) {
+            /* Events do not come from inside of a request. */
+            pv_os_timer_set(context->deadline, 0);
+        }
+    }
+    return true;
+}
+
+static void op_settle(void *user)
+{
+    struct pv_render_backend *backend = user;
+    const uint64_t end_ns = pv_os_clock_now_ns() + UINT64_C(1000000) * PV_RENDER_END_MS;
+    struct pv_gpu_context *context = backend->dying;
+
+    while (context != NULL) {
+        struct pv_gpu_context *next = context->next_dying;
+        const uint64_t now_ns = pv_os_clock_now_ns();
+        struct pv_os_process_end end;
+
+        if (pv_render_spawner_reap(&context->worker,
+                                   now_ns < end_ns ? (int)((end_ns - now_ns) / 1000000 + 1) : 0,
+                                   &end)
+            != -ETIMEDOUT) {
+            context_free(context);
+        }
+        context = next;
+    }
 }
 
 /* ---- the start of a context ---- */
@@ -259,20 +405,11 @@ static int op_create(void *user, uint32_t context_id, uint32_t capset_id, const 
         pv_base_log_guest(backend->options.log, "render.context", PV_BASE_LOG_WARN,
                           "no worker for context %u: %s: %s", context_id, backend->renderer,
                           strerror(-r));
-        context_free(context);
+        op_destroy(context);
         return r;
     }
     *ret_context = context;
     return 0;
-}
-
-static void op_destroy(struct pv_gpu_context *context)
-{
-    context->destroyed = true;
-    context->lost = true;
-    if (context->depth == 0) {
-        context_free(context);
-    }
 }
 
 static void op_get_usage(const struct pv_gpu_context *context,
@@ -282,7 +419,7 @@ static void op_get_usage(const struct pv_gpu_context *context,
     const struct pv_base_account_figures *figures = &account->figures[context->account_slot];
 
     *ret_usage = (struct pv_gpu_context_usage){0};
-    if (context->account_slot == PV_BASE_ACCOUNT_DEVICE) {
+    if (context->lost || context->account_slot == PV_BASE_ACCOUNT_DEVICE) {
         return;
     }
     *ret_usage = (struct pv_gpu_context_usage){
@@ -298,7 +435,9 @@ static void op_get_usage(const struct pv_gpu_context *context,
 
 const struct pv_gpu_context_ops pv_render_context_ops = {
     .create = op_create,
+    .end = op_end,
     .destroy = op_destroy,
+    .settle = op_settle,
     .attach = pv_render_request_attach,
     .leave = pv_render_request_leave,
     .submit = pv_render_request_submit,
@@ -357,7 +496,6 @@ int pv_render_backend_create(const struct pv_render_backend_options *options,
         return -ENOMEM;
     }
     backend->spawner = (struct pv_render_spawner){
-        .loop = options->loop,
         .renderer = backend->renderer,
         .sandbox = options->sandbox,
         .carrier = options->carrier,
@@ -372,7 +510,10 @@ void pv_render_backend_destroy(struct pv_render_backend *backend)
     if (backend == NULL) {
         return;
     }
-    pv_render_spawner_finish(&backend->spawner);
+    while (backend->dying != NULL) {
+        pv_os_process_kill(&backend->dying->worker.process);
+        context_free(backend->dying);
+    }
     pv_os_shm_unmap(backend->account, sizeof(*backend->account));
     pv_os_fd_close(backend->account_fd);
     free(backend->renderer);

@@ -24,7 +24,8 @@ struct pv_render_backend {
     char *renderer;
     char *log_filter;
     struct pv_render_spawner spawner;
-    uint32_t context_count;
+    uint32_t context_count;       /* those that wait for their worker's end as well */
+    struct pv_gpu_context *dying; /* destroyed, but their workers have not ended yet */
     struct pv_base_account *account;
     int account_fd;
     bool slot_is_taken[PV_BASE_ACCOUNT_SLOT_COUNT];
@@ -38,22 +39,34 @@ struct pv_gpu_context {
     void *events_user;
     struct pv_render_worker worker;
     struct pv_os_source *source;
-    struct pv_os_timer *deadline;
+    struct pv_os_source *exit_source; /* its worker was killed: has it ended? */
+    struct pv_os_timer *deadline;     /* for answers; after the kill: for the worker's end */
     struct pv_render_outbox outbox;
     struct pv_render_ledger ledger;
     uint32_t account_slot; /* PV_BASE_ACCOUNT_DEVICE: none */
     uint64_t stream_count; /* long streams sent */
-    bool lost;
-    bool reset;  /* its socket has told of its end, and may still hold packets */
-    bool unsent; /* a packet could not be sent: nothing may follow it */
+    bool lost;             /* its worker was killed; nothing is sent any more */
+    bool answered;         /* what was outstanding has been answered, and `lost` told */
+    bool is_quiet;         /* its user wants it to end: no warning */
+    bool tells_exit;       /* the reason is how the process ended */
+    char reason[256];      /* of the loss, while it is not answered */
+    bool reset;            /* its socket has told of its end, and may still hold packets */
+    bool unsent;           /* a packet could not be sent: nothing may follow it */
     bool destroyed;
     uint32_t depth;
+    struct pv_gpu_context *next_dying;
 };
 
+/* How long the answers for a killed worker wait for its end, in milliseconds. Until it has ended
+ * its threads may write to its pages of the window, which others get once it is answered; but one
+ * that is stuck in the kernel, where it writes nothing, shall not keep its guest waiting. */
+#define PV_RENDER_END_MS 100
+
 /*
- * The worker is gone or has to go: kill it and answer for it (see context.h). Calls the context's
- * events, so never from inside of a request. Does nothing when it is lost already. The context
- * stays until destroy; if an event destroys it, it is freed when the outermost event has returned.
+ * The worker is gone or has to go: kill it, and answer for it (see context.h) once it has ended, at
+ * once or on the loop, at the latest after PV_RENDER_END_MS. Calls the context's events, so never
+ * from inside of a request. Does nothing when it is lost already. The context stays until destroy;
+ * if an event destroys it, it is freed when the outermost event has returned.
  *
  * reason  one line for log and guest, borrowed for the call
  */

@@ -125,9 +125,12 @@ int pv_render_request_attach(struct pv_gpu_context *context, uint32_t resource_i
 int pv_render_request_leave(struct pv_gpu_context *context, uint32_t resource_id, uint64_t cookie)
 {
     const struct pv_render_leave message = {PV_RENDER_LEAVE, resource_id, cookie};
-    const int r = send_request(context, &message, sizeof(message), cookie, false);
+    int r = send_request(context, &message, sizeof(message), cookie, false);
 
-    if (r == 0) {
+    if (r == -EIO && !context->answered) {
+        /* The worker cannot be told any more, but may still run: the answer comes with its loss. */
+        r = pv_render_ledger_add_pending(&context->ledger, cookie, false, pv_os_clock_now_ns());
+    } else if (r == 0) {
         pv_render_ledger_remove_shmem(&context->ledger, resource_id);
     }
     return r;

@@ -7,20 +7,15 @@
 #ifndef PV_RENDER_SPAWNER_H
 #define PV_RENDER_SPAWNER_H
 
-#include "os/loop.h"
 #include "os/process.h"
 #include "render/context.h"
 #include "render/sandbox_mode.h"
 
-struct pv_render_spawner_dying;
-
 struct pv_render_spawner {
-    struct pv_os_loop *loop; /* borrowed */
-    const char *renderer;    /* path of the program; borrowed */
+    const char *renderer; /* path of the program; borrowed */
     enum pv_render_sandbox_mode sandbox;
     const struct pv_render_carrier_ops *carrier;
     void *carrier_user;
-    struct pv_render_spawner_dying *dying; /* killed, but not ended yet */
 };
 
 /* One worker. Start from PV_RENDER_WORKER_NONE. */
@@ -37,24 +32,18 @@ PV_NODISCARD int pv_render_spawner_start(struct pv_render_spawner *spawner,
                                          struct pv_render_worker *ret_worker);
 
 /*
- * The worker has closed its socket: how did it end? Waits a moment at most. Returns 0 with
- * *ret_end, or -errno when it still runs or is no process.
+ * Close our end and send SIGKILL, whatever it is doing; nothing is waited for. Its threads stop
+ * within milliseconds; what is left of it then is in the kernel (giving memory back, or in a
+ * driver), and its end shows in process.exit_fd, to be taken with reap. A worker that is no process
+ * has ended when this returns. Accepts one that is none, or has been killed before.
  */
-PV_NODISCARD int pv_render_spawner_reap(struct pv_render_worker *worker,
-                                        struct pv_os_process_end *ret_end);
+void pv_render_spawner_kill(struct pv_render_spawner *spawner, struct pv_render_worker *worker);
 
 /*
- * Close our end and kill the worker, whatever it is doing. Its threads stop within milliseconds, so
- * its end is waited for, because its pages of the window may be given to others afterwards; but no
- * longer than PV_RENDER_SPAWNER_END_MS: what is left of it then is in the kernel (giving memory
- * back, or in a driver), and its end is awaited on the loop. Accepts one that is none.
+ * How did it end? timeout_ms as in pv_os_process_reap; the loop only looks: 0. Returns 0 with
+ * *ret_end, -ETIMEDOUT while it runs, -ESRCH when there is no process, or no more.
  */
-void pv_render_spawner_end(struct pv_render_spawner *spawner, struct pv_render_worker *worker);
-
-/* How long the loop may stand still for one worker's end. */
-#define PV_RENDER_SPAWNER_END_MS 100
-
-/* Wait for those that are dying. */
-void pv_render_spawner_finish(struct pv_render_spawner *spawner);
+PV_NODISCARD int pv_render_spawner_reap(struct pv_render_worker *worker, int timeout_ms,
+                                        struct pv_os_process_end *ret_end);
 
 #endif

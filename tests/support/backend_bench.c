@@ -96,11 +96,12 @@ const struct pv_gpu_context_events backend_events = {
     .lost = on_lost,
 };
 
-void backend_start(uint64_t deadline_ns)
+static void start(uint64_t deadline_ns, const char *renderer)
 {
     struct pv_render_backend_options options = {
         .size_bytes = sizeof(options),
-        .carrier = &carrier,
+        .renderer = renderer,
+        .carrier = renderer == NULL ? &carrier : NULL,
         .carrier_user = &bench,
         .placement = PV_RENDER_PLACEMENT_FILE,
         .window_fd = -1,
@@ -109,12 +110,23 @@ void backend_start(uint64_t deadline_ns)
     };
 
     memset(&bench, 0, sizeof(bench));
+    bench.worker_fd = -1;
     assert_int_equal(pv_os_loop_create(&bench.loop), 0);
     options.loop = bench.loop;
     assert_int_equal(pv_render_backend_create(&options, &bench.backend), 0);
     assert_int_equal(pv_render_context_ops.create(bench.backend, 7, 4, "a \"test\"\n\x1b[1m",
                                                   &backend_events, NULL, &bench.context),
                      0);
+}
+
+void backend_start(uint64_t deadline_ns)
+{
+    start(deadline_ns, NULL);
+}
+
+void backend_start_program(const char *renderer)
+{
+    start(0, renderer);
 }
 
 int backend_setup(void **state)

@@ -40,6 +40,8 @@ extern const struct pv_gpu_context_events backend_events;
 
 /* A backend with one context, which has sent its INIT. deadline_ns: as in the options. */
 void backend_start(uint64_t deadline_ns);
+/* The same with a real process as the worker: it is started with the number of its socket. */
+void backend_start_program(const char *renderer);
 /* For cmocka. */
 int backend_setup(void **state);
 int backend_teardown(void **state);

@@ -43,6 +43,12 @@ static int create(void *backend, uint32_t context_id, uint32_t capset_id, const 
     return 0;
 }
 
+static bool end(struct pv_gpu_context *context)
+{
+    assert_true(context->live);
+    return context->fake->ends_slowly;
+}
+
 static void destroy(struct pv_gpu_context *context)
 {
     record(context->fake, FAKE_DESTROY, context->id);
@@ -137,6 +143,7 @@ static int place(struct pv_gpu_context *context, uint32_t resource_id, uint64_t 
 
 const struct pv_gpu_context_ops fake_context_ops = {
     .create = create,
+    .end = end,
     .destroy = destroy,
     .attach = attach,
     .leave = leave,

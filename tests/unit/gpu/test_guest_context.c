@@ -292,6 +292,45 @@ static void test_destroy_while_a_place_is_in_flight(void **state)
     bench_close(bench);
 }
 
+/* Pages of a worker that is not gone yet are not given to others; the guest's id is. */
+static void test_destroy_of_a_worker_that_ends_slowly(void **state)
+{
+    struct bench *bench = bench_open();
+    const uint32_t flags = PV_GPU_FLAG_FENCE | PV_GPU_FLAG_RING_IDX;
+    const struct bench_element *destroyed;
+    const struct bench_element *fenced;
+    const struct bench_element *unrefed;
+
+    (void)state;
+    for (int resets = 0; resets < 2; resets++) {
+        bench->fake.ends_slowly = true;
+        bench_context(bench, 1, 4);
+        bench_shmem(bench, 1, 5, 0x1000);
+        (void)bench_map(bench, 5, 0);
+        fenced = bench_submit(bench, 1, flags, 1, 1, "abcd", 4);
+        destroyed = destroy(bench, 1);
+        unrefed = bench_resource(bench, PV_GPU_CMD_RESOURCE_UNREF, 0, 5);
+        assert_int_equal(bench_answer(destroyed), 0);
+        assert_int_equal(bench_answer(unrefed), 0);
+        assert_int_not_equal(bench->device->window.used_bytes, 0);
+        assert_int_equal(fake_count(&bench->fake, FAKE_DESTROY), 2 * resets);
+        assert_int_equal(bench_answer(destroy(bench, 1)), PV_GPU_ERR_INVALID_CONTEXT_ID);
+        if (resets) {
+            break;
+        }
+        fake_lose(&bench->fake, 1);
+        assert_int_equal(bench_answer(destroyed), PV_GPU_OK_NODATA);
+        assert_int_equal(bench_answer(unrefed), PV_GPU_OK_NODATA);
+        assert_int_equal(bench_answer(fenced), PV_GPU_OK_NODATA);
+        assert_int_equal(bench->device->window.used_bytes, 0);
+        bench->fake.ends_slowly = false;
+        bench_context(bench, 1, 4); /* one that ends at once, under the same id */
+        assert_int_equal(bench_answer(destroy(bench, 1)), PV_GPU_OK_NODATA);
+        assert_int_equal(fake_count(&bench->fake, FAKE_DESTROY), 2);
+    }
+    bench_close(bench); /* in the middle of it */
+}
+
 static void test_events_that_make_no_sense(void **state)
 {
     struct bench *bench = bench_open();
@@ -329,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_loss_answers_everything),
         cmocka_unit_test(test_destroy_with_work_in_flight),
         cmocka_unit_test(test_destroy_while_a_place_is_in_flight),
+        cmocka_unit_test(test_destroy_of_a_worker_that_ends_slowly),
         cmocka_unit_test(test_events_that_make_no_sense),
     };
 

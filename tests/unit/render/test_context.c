@@ -7,7 +7,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -115,6 +118,146 @@ static void test_destroy_inside_of_events(void **state)
         (void)backend_teardown(state);
         backend_start(0);
     }
+}
+
+/* ---- workers that are processes, and their ends ---- */
+
+#define TICK_NS UINT64_C(10000000)
+
+struct ticks {
+    struct pv_os_timer *timer;
+    unsigned int count;
+};
+
+static void on_tick(void *user)
+{
+    struct ticks *ticks = user;
+
+    ticks->count++;
+    pv_os_timer_set(ticks->timer, TICK_NS);
+    pv_os_loop_stop(bench.loop);
+}
+
+/* Serve until the condition holds. Returns how often the loop could do something else meanwhile. */
+static unsigned int serve_until(bool (*holds)(void))
+{
+    struct ticks ticks = {0};
+
+    assert_int_equal(pv_os_timer_create(bench.loop, on_tick, &ticks, &ticks.timer), 0);
+    pv_os_timer_set(ticks.timer, 0);
+    while (!holds()) {
+        assert_true(ticks.count < 3000);
+        assert_int_equal(pv_os_loop_run(bench.loop), 0);
+    }
+    pv_os_timer_destroy(ticks.timer);
+    return ticks.count;
+}
+
+static bool is_lost(void)
+{
+    return bench.lost_count > 0;
+}
+
+static bool backend_is_empty(void)
+{
+    return pv_render_backend_context_count(bench.backend) == 0;
+}
+
+static pid_t worker_pid(void)
+{
+    struct pv_gpu_context_usage usage;
+
+    pv_render_context_ops.get_usage(bench.context, &usage);
+    return (pid_t)usage.worker_pid;
+}
+
+static bool is_killed(void)
+{
+    return worker_pid() == 0;
+}
+
+static int program_setup(void **state)
+{
+    const char *closer = getenv("PV_TEST_CLOSER");
+
+    (void)state;
+    backend_start_program(closer != NULL ? closer : "/bin/false");
+    return 0;
+}
+
+static int sleeper_setup(void **state)
+{
+    (void)state;
+    backend_start_program("/bin/sleep"); /* as many seconds as the descriptor's number */
+    return 0;
+}
+
+static int program_teardown(void **state)
+{
+    if (bench.context != NULL) {
+        pv_render_context_ops.destroy(bench.context);
+        bench.context = NULL;
+    }
+    (void)serve_until(backend_is_empty);
+    return backend_teardown(state);
+}
+
+/* Closed its socket and lives: it is killed at once. */
+static void test_a_process_that_closes_and_lives(void **state)
+{
+    const pid_t pid = worker_pid();
+
+    (void)state;
+    (void)serve_until(is_lost);
+    assert_int_equal(kill(pid, 0), -1);
+    backend_assert_refuses_all();
+}
+
+/* The same with one that does not die: the loop goes on meanwhile, the answer to a leave waits for
+ * its end, but not for ever. */
+static void test_a_process_that_dies_slowly(void **state)
+{
+    const pid_t pid = worker_pid();
+
+    (void)state;
+    if (ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXIT) < 0) {
+        skip(); /* not allowed here */
+    }
+    (void)serve_until(is_killed);
+    assert_int_equal(bench.lost_count, 0);
+    assert_int_equal(pv_render_context_ops.leave(bench.context, 5, 1), 0);
+    assert_int_equal(bench.done_count, 0);
+    assert_true(serve_until(is_lost) > 1);
+    assert_int_equal(bench.done_count, 1);
+    assert_string_equal(bench.reason, "render worker closed its socket");
+    pv_render_context_ops.destroy(bench.context);
+    bench.context = NULL;
+    assert_int_equal(pv_render_backend_context_count(bench.backend), 1); /* its end is awaited */
+    assert_int_equal(ptrace(PTRACE_DETACH, pid, NULL, NULL), 0);
+    (void)serve_until(backend_is_empty);
+}
+
+/* Its user ends one that runs: `lost` comes by the loop; destroyed, nothing does. */
+static void test_a_process_that_is_ended(void **state)
+{
+    (void)state;
+    assert_int_equal(pv_render_context_ops.submit(bench.context, NULL, 0, true, 1, 7), 0);
+    assert_true(pv_render_context_ops.end(bench.context));
+    assert_true(pv_render_context_ops.end(bench.context));
+    assert_int_equal(bench.lost_count + bench.fence_count, 0);
+    (void)serve_until(is_lost);
+    assert_int_equal(bench.fence_count, 1);
+    assert_false(pv_render_context_ops.end(bench.context));
+}
+
+static void test_a_process_that_is_destroyed(void **state)
+{
+    (void)state;
+    pv_render_context_ops.destroy(bench.context);
+    bench.context = NULL;
+    pv_render_context_ops.settle(bench.backend);
+    (void)serve_until(backend_is_empty);
+    assert_int_equal(bench.lost_count, 0);
 }
 
 static void test_creation_is_refused(void **state)
@@ -287,7 +430,8 @@ static void test_contexts_at_the_cap(void **state)
     pv_render_backend_destroy(backend);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, backend_setup, backend_teardown)
+#define PROGRAM_TEST(name, setup) cmocka_unit_test_setup_teardown(name, setup, program_teardown)
+#define TEST(name)                cmocka_unit_test_setup_teardown(name, backend_setup, backend_teardown)
 
 int main(void)
 {
@@ -296,6 +440,10 @@ int main(void)
         TEST(test_a_worker_that_goes_unread),
         TEST(test_a_worker_that_falls_silent),
         TEST(test_destroy_inside_of_events),
+        PROGRAM_TEST(test_a_process_that_closes_and_lives, program_setup),
+        PROGRAM_TEST(test_a_process_that_dies_slowly, program_setup),
+        PROGRAM_TEST(test_a_process_that_is_ended, sleeper_setup),
+        PROGRAM_TEST(test_a_process_that_is_destroyed, sleeper_setup),
         TEST(test_creation_is_refused),
         TEST(test_usage_and_its_end),
         TEST(test_forged_words_end_with_their_worker),

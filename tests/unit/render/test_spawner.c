@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * render/spawner.c: workers that cannot start, that end by themselves, that have to be killed, and
- * one whose end takes longer than the loop may stand still (held at its exit by ptrace).
+ * one whose end takes its time (held at its exit by ptrace).
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -21,7 +21,6 @@
 #include "support/loop_bench.h"
 
 struct bench {
-    struct pv_os_loop *loop;
     struct pv_render_spawner spawner;
     struct pv_render_worker worker;
     int start_error; /* the carrier's */
@@ -61,10 +60,8 @@ static int setup(void **state)
 
     memset(&bench, 0, sizeof(bench));
     bench.fds_before = open_fds();
-    assert_int_equal(pv_os_loop_create(&bench.loop), 0);
     bench.worker = PV_RENDER_WORKER_NONE;
-    bench.spawner = (struct pv_render_spawner){
-        .loop = bench.loop, .renderer = "/bin/cat", .carrier_user = &bench};
+    bench.spawner = (struct pv_render_spawner){.renderer = "/bin/cat", .carrier_user = &bench};
     *state = &bench;
     return 0;
 }
@@ -72,12 +69,11 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct bench *bench = *state;
+    struct pv_os_process_end end;
 
-    pv_render_spawner_end(&bench->spawner, &bench->worker);
-    pv_render_spawner_end(&bench->spawner, &bench->worker); /* none: nothing happens */
-    pv_render_spawner_finish(&bench->spawner);
-    assert_null(bench->spawner.dying);
-    pv_os_loop_destroy(bench->loop);
+    pv_render_spawner_kill(&bench->spawner, &bench->worker);
+    (void)!pv_render_spawner_reap(&bench->worker, -1, &end);
+    pv_render_spawner_kill(&bench->spawner, &bench->worker); /* none: nothing happens */
     assert_int_equal(open_fds(), bench->fds_before);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left, not even a dead one */
     assert_int_equal(errno, ECHILD);
@@ -118,8 +114,8 @@ static void test_a_carrier(void **state)
     assert_int_equal(open_fds(), fds_open);
     bench->start_error = 0;
     assert_int_equal(pv_render_spawner_start(&bench->spawner, &bench->worker), 0);
-    assert_true(pv_render_spawner_reap(&bench->worker, &end) < 0); /* no process */
-    pv_render_spawner_end(&bench->spawner, &bench->worker);
+    assert_true(pv_render_spawner_reap(&bench->worker, 0, &end) < 0); /* no process */
+    pv_render_spawner_kill(&bench->spawner, &bench->worker);
     assert_int_equal(bench->stops, 1);
     assert_none(&bench->worker);
     assert_int_equal(open_fds(), fds_open);
@@ -137,11 +133,10 @@ static void test_a_worker_that_ends_by_itself(void **state)
         assert_int_equal(errno, EAGAIN);
         pv_os_clock_sleep_ns(1000000);
     }
-    while (pv_render_spawner_reap(&bench->worker, &end) == -ETIMEDOUT) {
-    }
+    assert_int_equal(pv_render_spawner_reap(&bench->worker, -1, &end), 0);
     assert_false(end.by_signal);
     assert_int_equal(end.value, 1);
-    assert_true(pv_render_spawner_reap(&bench->worker, &end) < 0); /* once */
+    assert_true(pv_render_spawner_reap(&bench->worker, 0, &end) < 0); /* once */
 }
 
 static void test_a_worker_that_crashes(void **state)
@@ -154,18 +149,12 @@ static void test_a_worker_that_crashes(void **state)
         skip();
     }
     assert_int_equal(pv_render_spawner_start(&bench->spawner, &bench->worker), 0);
-    while (pv_render_spawner_reap(&bench->worker, &end) == -ETIMEDOUT) {
-    }
+    assert_int_equal(pv_render_spawner_reap(&bench->worker, -1, &end), 0);
     assert_true(end.by_signal);
     assert_int_equal(end.value, SIGSEGV);
 }
 
-static bool none_is_dying(void *user)
-{
-    return ((struct bench *)user)->spawner.dying == NULL;
-}
-
-/* One that hangs is killed, and its end is seen: by `end` itself, on a machine that is not busy. */
+/* One that hangs is killed, and its end is seen. */
 static void test_a_worker_that_hangs(void **state)
 {
     struct bench *bench = *state;
@@ -176,18 +165,20 @@ static void test_a_worker_that_hangs(void **state)
     assert_int_equal(pv_render_spawner_start(&bench->spawner, &bench->worker), 0);
     pid = bench->worker.process.pid;
     assert_int_equal(kill(pid, SIGSTOP), 0); /* and it does not even run */
-    assert_int_equal(pv_render_spawner_reap(&bench->worker, &end), -ETIMEDOUT);
-    pv_render_spawner_end(&bench->spawner, &bench->worker);
+    assert_int_equal(pv_render_spawner_reap(&bench->worker, 0, &end), -ETIMEDOUT);
+    pv_render_spawner_kill(&bench->spawner, &bench->worker);
+    assert_int_equal(pv_render_spawner_reap(&bench->worker, -1, &end), 0);
+    assert_true(end.by_signal);
+    assert_int_equal(end.value, SIGKILL);
     assert_none(&bench->worker);
-    loop_until(bench->loop, none_is_dying, bench);
     assert_int_equal(kill(pid, 0), -1);
 }
 
-/* A kill that takes its time: the loop goes on after a moment, and hears of the end later. */
+/* A kill that takes its time is not waited for. */
 static void test_a_worker_that_dies_slowly(void **state)
 {
     struct bench *bench = *state;
-    uint64_t begun_ns;
+    struct pv_os_process_end end;
     pid_t pid;
 
     bench->spawner.renderer = "/bin/sleep";
@@ -196,15 +187,12 @@ static void test_a_worker_that_dies_slowly(void **state)
     if (ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXIT) < 0) {
         skip(); /* not allowed here */
     }
-    begun_ns = pv_os_clock_now_ns();
-    pv_render_spawner_end(&bench->spawner, &bench->worker);
-    assert_true(pv_os_clock_now_ns() - begun_ns < UINT64_C(20000000000)); /* it does not wait */
-    assert_none(&bench->worker);
-    assert_non_null(bench->spawner.dying);
-    loop_settle(bench->loop);
-    assert_non_null(bench->spawner.dying);
+    pv_render_spawner_kill(&bench->spawner, &bench->worker);
+    assert_int_equal(bench->worker.fd, -1);
+    assert_int_equal(pv_render_spawner_reap(&bench->worker, 1, &end), -ETIMEDOUT);
     assert_int_equal(ptrace(PTRACE_DETACH, pid, NULL, NULL), 0);
-    loop_until(bench->loop, none_is_dying, bench);
+    assert_int_equal(pv_render_spawner_reap(&bench->worker, -1, &end), 0);
+    assert_none(&bench->worker);
 }
 
 /* Many at once, and the end of them all. */
@@ -212,6 +200,7 @@ static void test_many(void **state)
 {
     struct bench *bench = *state;
     struct pv_render_worker workers[8];
+    struct pv_os_process_end end;
     const unsigned int fds_open = open_fds();
 
     bench->spawner.renderer = "/bin/sleep";
@@ -220,10 +209,12 @@ static void test_many(void **state)
         assert_int_equal(pv_render_spawner_start(&bench->spawner, &workers[i]), 0);
     }
     for (size_t i = 0; i < PV_ARRAY_LEN(workers); i++) {
-        pv_render_spawner_end(&bench->spawner, &workers[i]);
+        pv_render_spawner_kill(&bench->spawner, &workers[i]);
+    }
+    for (size_t i = 0; i < PV_ARRAY_LEN(workers); i++) {
+        assert_int_equal(pv_render_spawner_reap(&workers[i], -1, &end), 0);
         assert_none(&workers[i]);
     }
-    loop_until(bench->loop, none_is_dying, bench);
     assert_int_equal(open_fds(), fds_open);
 }
 
