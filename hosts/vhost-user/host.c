@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "os/listener.h"
 #include "os/socket.h"
 #include "vhost-user/host_internal.h"
 
@@ -21,8 +22,8 @@
 
 static void remove_socket_file(struct pv_vhost_user_host *host)
 {
-    pv_os_source_remove(host->listen_source);
-    host->listen_source = NULL;
+    pv_os_listener_destroy(host->listener);
+    host->listener = NULL;
     pv_os_fds_close(&host->listen_fd, 1);
     host->listen_fd = -1;
     if (host->has_socket_file) {
@@ -59,7 +60,7 @@ static void on_closed(struct pv_vhost_user_host *host)
 {
     if (!host->has_talked) {
         disconnect(host);
-        pv_os_source_set_events(host->listen_source, PV_OS_LOOP_READ);
+        pv_os_listener_set_accepting(host->listener, true);
         return;
     }
     pv_base_log_info(host->log, "vhost-user.host", "the front end has gone");
@@ -107,15 +108,10 @@ static void on_front(void *user, uint32_t events)
     }
 }
 
-static void on_connection(void *user, uint32_t events)
+static void on_connection(void *user, int fd)
 {
     struct pv_vhost_user_host *host = user;
-    int fd;
 
-    (void)events;
-    if (pv_os_socket_accept(host->listen_fd, &fd) < 0) {
-        return; /* gone again; or out of descriptors, then the next one finds us so too */
-    }
     pv_vhost_user_front_channel_init(&host->front, fd);
     if (pv_os_loop_add(host->options.loop, fd, PV_OS_LOOP_READ, on_front, host, &host->front_source)
         < 0) {
@@ -123,7 +119,7 @@ static void on_connection(void *user, uint32_t events)
         pv_vhost_user_front_channel_finish(&host->front);
         return;
     }
-    pv_os_source_set_events(host->listen_source, 0); /* one at a time: others wait in line */
+    pv_os_listener_set_accepting(host->listener, false); /* one at a time: others wait in line */
 }
 
 static int check_options(const struct pv_vhost_user_host_options *options)
@@ -157,8 +153,8 @@ static int set_up(struct pv_vhost_user_host *host)
         return r;
     }
     host->has_socket_file = true;
-    return pv_os_loop_add(options->loop, host->listen_fd, PV_OS_LOOP_READ, on_connection, host,
-                          &host->listen_source);
+    return pv_os_listener_create(options->loop, host->listen_fd, host->log, "vhost-user.host",
+                                 on_connection, host, &host->listener);
 }
 
 int pv_vhost_user_host_create(const struct pv_vhost_user_host_options *options,

@@ -24,7 +24,7 @@ struct pv_vhost_user_host {
 
     /* host.c */
     int listen_fd;
-    struct pv_os_source *listen_source;
+    struct pv_os_listener *listener;
     bool has_socket_file;
     struct pv_vhost_user_front_channel front;
     struct pv_os_source *front_source;

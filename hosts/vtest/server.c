@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "os/listener.h"
 #include "os/socket.h"
 #include "vtest/connection.h"
 
@@ -21,8 +22,7 @@ struct pv_vtest_server {
     struct pv_vtest_server_options options;
     char *path;
     int fd;
-    struct pv_os_source *source;
-    struct pv_os_timer *pause; /* accepting again, after there were no descriptors */
+    struct pv_os_listener *listener;
     struct client *clients;
     uint32_t client_count;
     uint32_t next_id;
@@ -77,35 +77,13 @@ static int add_client(struct pv_vtest_server *server, int fd)
     return 0;
 }
 
-/* How long nobody is accepted when there are no descriptors. */
-#define PAUSE_NS UINT64_C(100000000)
-
-static void on_pause_over(void *user)
+static void on_client(void *user, int fd)
 {
     struct pv_vtest_server *server = user;
+    const int r = add_client(server, fd);
 
-    pv_os_source_set_events(server->source, PV_OS_LOOP_READ);
-}
-
-static void on_listen(void *user, uint32_t events)
-{
-    struct pv_vtest_server *server = user;
-    int fd;
-    int r = pv_os_socket_accept(server->fd, &fd);
-
-    (void)events;
-    if (r == 0) {
-        r = add_client(server, fd);
-        if (r < 0) {
-            close(fd);
-        }
-    }
-    if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS) {
-        /* The client stays in the queue, so the socket stays readable: look again later. */
-        pv_os_source_set_events(server->source, 0);
-        pv_os_timer_set(server->pause, PAUSE_NS);
-    }
-    if (r < 0 && r != -EAGAIN && r != -ECONNABORTED) {
+    if (r < 0) {
+        close(fd);
         pv_base_log_guest(server->options.log, "vtest.server", PV_BASE_LOG_WARN,
                           "a client was turned away: %s", strerror(-r));
     }
@@ -130,14 +108,8 @@ int pv_vtest_server_create(const struct pv_vtest_server_options *options,
     server->path = strdup(options->path);
     r = server->path != NULL ? pv_os_socket_listen(options->path, &server->fd) : -ENOMEM;
     if (r == 0) {
-        r = pv_os_fd_set_nonblocking(server->fd, true);
-    }
-    if (r == 0) {
-        r = pv_os_timer_create(options->loop, on_pause_over, server, &server->pause);
-    }
-    if (r == 0) {
-        r = pv_os_loop_add(options->loop, server->fd, PV_OS_LOOP_READ, on_listen, server,
-                           &server->source);
+        r = pv_os_listener_create(options->loop, server->fd, options->log, "vtest.server",
+                                  on_client, server, &server->listener);
     }
     if (r < 0) {
         pv_vtest_server_destroy(server);
@@ -167,8 +139,7 @@ void pv_vtest_server_destroy(struct pv_vtest_server *server)
     while (server->clients != NULL) {
         on_closed(server, server->clients->connection);
     }
-    pv_os_source_remove(server->source);
-    pv_os_timer_destroy(server->pause);
+    pv_os_listener_destroy(server->listener);
     if (server->fd >= 0) {
         (void)unlink(server->path);
         close(server->fd);

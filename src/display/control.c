@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "os/fd.h"
+#include "os/listener.h"
 #include "os/loop.h"
 #include "os/socket.h"
 
@@ -41,8 +42,7 @@ struct pv_display_control {
     struct pv_base_log *log;
     char *socket_path;
     int listen_fd;
-    struct pv_os_source *listen_source;
-    struct pv_os_timer *pause; /* accepting again, after there were no descriptors */
+    struct pv_os_listener *listener;
     struct client *clients;
     uint32_t client_count;
     uint32_t scanout_count;
@@ -312,32 +312,12 @@ static void on_client(void *user, uint32_t events)
     }
 }
 
-/* How long nobody is accepted when there are no descriptors. */
-#define PAUSE_NS UINT64_C(100000000)
-
-static void on_pause_over(void *user)
-{
-    struct pv_display_control *control = user;
-
-    pv_os_source_set_events(control->listen_source, PV_OS_LOOP_READ);
-}
-
-static void on_connection(void *user, uint32_t events)
+static void on_connection(void *user, int fd)
 {
     struct pv_display_control *control = user;
     struct client *client;
-    int fd = -1;
-    int r = pv_os_socket_accept(control->listen_fd, &fd);
+    int r;
 
-    (void)events;
-    if (r < 0) {
-        if (r != -EAGAIN && r != -ECONNABORTED && r != -EINTR) {
-            /* No descriptor left. The client stays in the queue, so look again later. */
-            pv_os_source_set_events(control->listen_source, 0);
-            pv_os_timer_set(control->pause, PAUSE_NS);
-        }
-        return;
-    }
     client = control->client_count < PV_DISPLAY_CLIENT_MAX ? calloc(1, sizeof(*client)) : NULL;
     if (client == NULL) {
         pv_base_log_guest(control->log, "display.control", PV_BASE_LOG_WARN,
@@ -386,15 +366,11 @@ int pv_display_control_create(const struct pv_display_control_options *options,
     r = pv_os_socket_listen(options->socket_path, &control->listen_fd);
     if (r == 0) {
         control->socket_path = strdup(options->socket_path);
-        r = control->socket_path == NULL ? -ENOMEM
-                                         : pv_os_fd_set_nonblocking(control->listen_fd, true);
+        r = control->socket_path == NULL ? -ENOMEM : 0;
     }
     if (r == 0) {
-        r = pv_os_timer_create(control->loop, on_pause_over, control, &control->pause);
-    }
-    if (r == 0) {
-        r = pv_os_loop_add(control->loop, control->listen_fd, PV_OS_LOOP_READ, on_connection,
-                           control, &control->listen_source);
+        r = pv_os_listener_create(control->loop, control->listen_fd, control->log,
+                                  "display.control", on_connection, control, &control->listener);
     }
     if (r < 0) {
         pv_display_control_destroy(control);
@@ -412,8 +388,7 @@ void pv_display_control_destroy(struct pv_display_control *control)
     while (control->clients != NULL) {
         close_client(control->clients);
     }
-    pv_os_timer_destroy(control->pause);
-    pv_os_source_remove(control->listen_source);
+    pv_os_listener_destroy(control->listener);
     pv_os_fds_close(&control->listen_fd, 1);
     if (control->socket_path != NULL) {
         (void)remove(control->socket_path);

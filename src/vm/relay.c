@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "os/listener.h"
 #include "os/socket.h"
 #include "vm/agent_wire.h"
 
@@ -51,7 +52,7 @@ struct pv_vm_relay {
     struct pv_vm_agent_queue queue;
     bool is_ready;
     int listen_fd;
-    struct pv_os_source *listen_source;
+    struct pv_os_listener *listener;
     struct client *clients;
     unsigned int client_count;
     struct command commands[PV_VM_AGENT_COMMAND_MAX];
@@ -351,25 +352,20 @@ int pv_vm_relay_add_client(struct pv_vm_relay *relay, int fd)
     return 0;
 }
 
-static void on_listen(void *user, uint32_t events)
+static void on_connection(void *user, int fd)
 {
     struct pv_vm_relay *relay = user;
-    int fd;
+    const int r = pv_vm_relay_add_client(relay, fd);
 
-    (void)events;
-    if (pv_os_socket_accept(relay->listen_fd, &fd) == 0) {
-        const int r = pv_vm_relay_add_client(relay, fd);
-
-        if (r != 0) {
-            pv_base_log_warn(relay->options.log, TOPIC, "a client was turned away: error %d", -r);
-        }
+    if (r != 0) {
+        pv_base_log_warn(relay->options.log, TOPIC, "a client was turned away: error %d", -r);
     }
 }
 
 int pv_vm_relay_listen(struct pv_vm_relay *relay, int listen_fd)
 {
-    const int r = pv_os_loop_add(relay->options.loop, listen_fd, PV_OS_LOOP_READ, on_listen, relay,
-                                 &relay->listen_source);
+    const int r = pv_os_listener_create(relay->options.loop, listen_fd, relay->options.log, TOPIC,
+                                        on_connection, relay, &relay->listener);
 
     if (r != 0) {
         close(listen_fd);
@@ -562,7 +558,7 @@ void pv_vm_relay_destroy(struct pv_vm_relay *relay)
     while (relay->clients != NULL) {
         client_destroy(relay->clients);
     }
-    pv_os_source_remove(relay->listen_source);
+    pv_os_listener_destroy(relay->listener);
     if (relay->listen_fd >= 0) {
         close(relay->listen_fd);
     }

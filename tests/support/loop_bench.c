@@ -9,7 +9,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #define SETTLE_TURNS 20u
@@ -80,4 +83,41 @@ void loop_until(struct pv_os_loop *loop, bool (*holds)(void *user), void *user)
     struct watch watch = {.loop = loop, .holds = holds, .user = user, .left = LOOKS};
 
     assert_true(run(&watch));
+}
+
+static void on_over(void *user)
+{
+    pv_os_loop_stop(user);
+}
+
+static uint64_t own_cpu_ns(void)
+{
+    struct timespec now;
+
+    assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now), 0);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t loop_busy_without_fds_ns(struct pv_os_loop *loop, uint64_t wall_ns)
+{
+    struct pv_os_timer *timer;
+    struct rlimit before;
+    struct rlimit none;
+    uint64_t cpu_ns;
+    int next_fd;
+
+    assert_int_equal(pv_os_timer_create(loop, on_over, loop, &timer), 0);
+    pv_os_timer_set(timer, wall_ns);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    next_fd = dup(STDERR_FILENO);
+    none.rlim_cur = (rlim_t)next_fd;
+    (void)close(next_fd);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    cpu_ns = own_cpu_ns();
+    assert_int_equal(pv_os_loop_run(loop), 0);
+    cpu_ns = own_cpu_ns() - cpu_ns;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    pv_os_timer_destroy(timer);
+    return cpu_ns;
 }

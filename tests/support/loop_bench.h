@@ -7,6 +7,7 @@
 #define PV_TESTS_LOOP_BENCH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "os/loop.h"
 
@@ -21,5 +22,11 @@ void loop_settle(struct pv_os_loop *loop);
 
 /* Serve until the condition holds; fails the test after half a minute. */
 void loop_until(struct pv_os_loop *loop, bool (*holds)(void *user), void *user);
+
+/*
+ * Serve for wall_ns while no descriptor can be made. Returns the processor time that it took, in
+ * nanoseconds: next to nothing, or as long, if something spins.
+ */
+uint64_t loop_busy_without_fds_ns(struct pv_os_loop *loop, uint64_t wall_ns);
 
 #endif

@@ -185,6 +185,22 @@ static void test_destroyed_alive(void **state)
     assert_int_equal(bench->device.counts.held, 1);
 }
 
+static bool is_connected(void *user)
+{
+    return ((struct front_bench *)user)->host->front_source != NULL;
+}
+
+/* Who connects while there is no descriptor waits, and costs nothing meanwhile. */
+static void test_no_descriptors_left(void **state)
+{
+    struct front_bench *bench = *state;
+
+    assert_int_equal(pv_os_socket_connect(bench->path, &bench->peer), 0);
+    assert_true(loop_busy_without_fds_ns(bench->loop, UINT64_C(400000000)) < UINT64_C(200000000));
+    assert_false(is_connected(bench));
+    loop_until(bench->loop, is_connected, bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +210,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_front_end_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_front_end_that_takes_no_answers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_destroyed_alive, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_descriptors_left, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

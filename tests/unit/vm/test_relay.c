@@ -5,11 +5,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,6 +20,7 @@
 
 #include "base/log.h"
 #include "os/loop.h"
+#include "os/socket.h"
 #include "support/loop_bench.h"
 #include "vm/agent_wire.h"
 #include "vm/relay.h"
@@ -705,6 +708,32 @@ static void test_exit_statuses(void **state)
     assert_int_equal(pv_vm_session_exit_status((enum pv_vm_agent_exit)77, 0), 125);
 }
 
+static bool is_answered(void *user)
+{
+    struct pollfd entry = {.fd = *(const int *)user, .events = POLLIN};
+
+    return poll(&entry, 1, 0) == 1;
+}
+
+/* Who connects while there is no descriptor waits, and costs nothing meanwhile. */
+static void test_no_descriptors_left(void **state)
+{
+    struct bench *bench = *state;
+    char path[64];
+    int listen_fd;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "/tmp/pv-relay-%d", (int)getpid());
+    assert_int_equal(pv_os_socket_listen(path, &listen_fd), 0);
+    assert_int_equal(pv_vm_relay_listen(bench->relay, listen_fd), 0);
+    assert_int_equal(pv_os_socket_connect(path, &fd), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_true(loop_busy_without_fds_ns(bench->loop, UINT64_C(400000000)) < UINT64_C(200000000));
+    assert_int_equal(write(fd, "this is no frame of the agent's protocol", 40), 40);
+    loop_until(bench->loop, is_answered, &fd); /* it is served: hung up on */
+    close(fd);
+}
+
 #define BENCH_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -734,6 +763,7 @@ int main(void)
         BENCH_TEST(test_the_vmm_goes),
         BENCH_TEST(test_more_commands_than_there_is_room_for),
         BENCH_TEST(test_more_clients_than_there_is_room_for),
+        BENCH_TEST(test_no_descriptors_left),
         BENCH_TEST(test_a_session_carries_input_and_output),
         BENCH_TEST(test_a_command_whose_output_nobody_reads_is_told),
         cmocka_unit_test(test_exit_statuses),
