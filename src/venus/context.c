@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "venus/idle.h"
 #include "venus/instance.h"
 #include "venus/monitor.h"
 #include "venus/object.h"
@@ -45,6 +46,7 @@ int pv_venus_context_create(const struct pv_venus_context_options *options,
     context->events = options->events;
     context->events_user = options->events_user;
     context->get_instance_proc_addr = options->get_instance_proc_addr;
+    context->idle_grace_ns = PV_VENUS_IDLE_GRACE_NS;
     context->trace = pv_base_log_is_on(options->log, "venus.command", PV_BASE_LOG_DEBUG);
     (void)pthread_mutex_init(&context->remove_lock, NULL);
     (void)pthread_mutex_init(&context->lock, NULL);
@@ -83,7 +85,7 @@ void pv_venus_context_destroy(struct pv_venus_context *context)
         }
     }
     if (context->objects != NULL) {
-        pv_venus_instance_finish(context);
+        pv_venus_instance_finish(context, true);
     }
     if (context->resources != NULL) {
         pv_venus_resource_finish_all(context);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "venus/handlers.h"
+#include "venus/idle.h"
 #include "venus/instance.h"
 #include "venus/memory.h"
 #include "venus/queue.h"
@@ -184,12 +185,26 @@ static void remove_from_table(struct pv_venus_context *context, struct pv_venus_
     (void)pv_base_id_table_remove_exact(context->objects, &object->base);
 }
 
-void pv_venus_device_finish(struct pv_venus_device *device)
+void pv_venus_device_abandon(struct pv_venus_device *device)
+{
+    device_unlink(device);
+    device->is_abandoned = true;
+    for (struct pv_venus_object *object = device->objects; object != NULL; object = object->next) {
+        if (object->base.type == VK_OBJECT_TYPE_QUEUE) {
+            pv_venus_queue_finish((struct pv_venus_queue *)object);
+        }
+    }
+}
+
+bool pv_venus_device_finish(struct pv_venus_device *device, bool is_the_end)
 {
     const VkDevice handle = pv_venus_device_handle(device);
 
+    if (!pv_venus_idle_wait(device, is_the_end)) {
+        pv_venus_context_lose(device->context, "a device was destroyed whose work does not end");
+        return false;
+    }
     device_unlink(device);
-    (void)device->table.DeviceWaitIdle(handle);
     for (unsigned int order = 0; order <= 2; order++) {
         struct pv_venus_object *next;
 
@@ -214,6 +229,7 @@ void pv_venus_device_finish(struct pv_venus_device *device)
     device->table.DestroyDevice(handle, NULL);
     (void)pthread_mutex_destroy(&device->lock);
     free(device);
+    return true;
 }
 
 void pv_venus_vkDestroyDevice(struct pv_wire_decoder *wire, struct pv_wire_vkDestroyDevice *args)
@@ -232,7 +248,7 @@ void pv_venus_vkDestroyDevice(struct pv_wire_decoder *wire, struct pv_wire_vkDes
             return;
         }
     }
-    pv_venus_device_finish(device);
+    (void)!pv_venus_device_finish(device, false);
 }
 
 /* Whether the guest has that queue already: two objects of one queue would not share its lock. */

@@ -31,6 +31,8 @@ struct pv_venus_device {
     struct pv_venus_device *next_device; /* of the context */
     struct pv_venus_object *objects;     /* all that was made from it, pools' children apart */
     struct pv_venus_spares spares;       /* memory that the guest has freed */
+    struct pv_venus_idle *idle;          /* the wait for its work, while it is being destroyed */
+    bool is_abandoned;                   /* its work never ended: the driver is left alone */
 };
 
 static inline VkDevice pv_venus_device_handle(const struct pv_venus_device *device)
@@ -53,9 +55,17 @@ static inline struct pv_venus_physical_device *pv_venus_physical_device_of(VkPhy
 
 /*
  * Destroy a device that is out of the table: its queues' timelines, all that was made from it, the
- * host device, its memory. Any thread, no other user left.
+ * host device, its memory. Any thread, no other user left. False: its work does not end (idle.h).
+ * It is still there then, the context is lost, so that the device process ends this one.
+ * is_the_end: the context is being destroyed, no ring runs.
  */
-void pv_venus_device_finish(struct pv_venus_device *device);
+PV_NODISCARD bool pv_venus_device_finish(struct pv_venus_device *device, bool is_the_end);
+
+/*
+ * At the end of the context, instead: stop what works for us, and leave the driver's things and
+ * their memory, which it may still use, to the end of the process.
+ */
+void pv_venus_device_abandon(struct pv_venus_device *device);
 
 /*
  * Destroy the host object behind any object of a device (leak clean-up) and what hangs from it.

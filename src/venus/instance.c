@@ -97,23 +97,32 @@ void pv_venus_vkCreateInstance(struct pv_wire_decoder *wire, struct pv_wire_vkCr
     }
 }
 
-static void destroy_devices(struct pv_venus_context *context)
+/* False: one is still at work, and with it all of the instance stays. */
+static bool destroy_devices(struct pv_venus_context *context, bool is_the_end)
 {
+    bool is_whole = true;
+
     /* Devices are in no list of their own: they are few, and the table knows them all. */
     while (context->devices != NULL) {
         struct pv_venus_device *device = context->devices;
 
         (void)pv_base_id_table_remove_exact(context->objects, &device->object.base);
-        pv_venus_device_finish(device);
+        if (!pv_venus_device_finish(device, is_the_end)) {
+            if (!is_the_end) {
+                return false;
+            }
+            pv_venus_device_abandon(device);
+            is_whole = false;
+        }
     }
+    return is_whole;
 }
 
-void pv_venus_instance_finish(struct pv_venus_context *context)
+void pv_venus_instance_finish(struct pv_venus_context *context, bool is_the_end)
 {
     struct pv_venus_instance *instance = context->instance;
 
-    destroy_devices(context);
-    if (instance == NULL) {
+    if (!destroy_devices(context, is_the_end) || instance == NULL) {
         return;
     }
     for (uint32_t i = 0; i < instance->device_count; i++) {
@@ -164,7 +173,7 @@ void pv_venus_vkDestroyInstance(struct pv_wire_decoder *wire,
     while (hide_all(decoder->context) > 0) {
         pv_venus_object_wait(decoder);
     }
-    pv_venus_instance_finish(decoder->context);
+    pv_venus_instance_finish(decoder->context, false);
 }
 
 /* Probe all devices once; keep those whose view can be built. */

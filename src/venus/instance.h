@@ -22,7 +22,8 @@ struct pv_venus_instance {
     struct pv_venus_physical_device *devices[PV_VKHOST_LOADER_DEVICES_MAX]; /* once they have ids */
 };
 
-/* Destroy the context's instance, if any, with every object that is left. No ring runs any more. */
-void pv_venus_instance_finish(struct pv_venus_context *context);
+/* Destroy the context's instance, if any, with every object that is left. is_the_end: of
+ * the context, no ring runs any more. What a driver is still at work with stays (idle.h). */
+void pv_venus_instance_finish(struct pv_venus_context *context, bool is_the_end);
 
 #endif

@@ -95,7 +95,8 @@ struct pv_venus_context {
     struct pv_base_id_table *objects;
     atomic_bool lost;
     atomic_bool stopping;
-    bool trace; /* log each command */
+    bool trace;             /* log each command */
+    uint64_t idle_grace_ns; /* PV_VENUS_IDLE_GRACE_NS, but in tests */
 
     pthread_mutex_t remove_lock;
 

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "os/clock.h"
+
 /* The waiting thread looks up this often whether the context is stopping. */
 #define WAIT_SLICE_NS UINT64_C(200000000)
 
@@ -122,8 +124,10 @@ void pv_venus_timeline_destroy(struct pv_venus_timeline *timeline)
         struct pending *pending = timeline->spare;
 
         timeline->spare = pending->next;
-        timeline->device->table.DestroyFence(pv_venus_device_handle(timeline->device),
-                                             pending->fence, NULL);
+        if (!timeline->device->is_abandoned) {
+            timeline->device->table.DestroyFence(pv_venus_device_handle(timeline->device),
+                                                 pending->fence, NULL);
+        }
         free(pending);
     }
     (void)pthread_cond_destroy(&timeline->changed);
@@ -138,11 +142,15 @@ static bool is_ending(const struct pv_venus_timeline *timeline)
 
 /*
  * Wait until one more fence may be outstanding. The GPU may never be through with those that are;
- * who loses the context then has no way to wake us, so look now and then. False: give up.
+ * who loses the context then has no way to wake us, so look now and then. False: give up; without
+ * an end of the context, it did not come back with any in all that time.
  */
 static bool wait_for_room_locked(struct pv_venus_timeline *timeline)
 {
-    while (timeline->count >= PV_VENUS_TIMELINE_FENCE_MAX && !is_ending(timeline)) {
+    const uint64_t end_ns = pv_os_clock_now_ns() + timeline->context->idle_grace_ns;
+
+    while (timeline->count >= PV_VENUS_TIMELINE_FENCE_MAX && !is_ending(timeline)
+           && pv_os_clock_now_ns() < end_ns) {
         struct timespec deadline;
 
         (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
@@ -156,8 +164,9 @@ static bool wait_for_room_locked(struct pv_venus_timeline *timeline)
     return timeline->count < PV_VENUS_TIMELINE_FENCE_MAX;
 }
 
-/* A VkFence ready for use, waiting for room if too many are outstanding. NULL: give up. */
-static struct pending *take_spare(struct pv_venus_timeline *timeline)
+/* A VkFence ready for use, waiting for room if too many are outstanding. NULL: give up. Sets
+ * *ret_is_stuck when there was no room for too long. */
+static struct pending *take_spare(struct pv_venus_timeline *timeline, bool *ret_is_stuck)
 {
     const struct pv_vk_device_table *vk = &timeline->device->table;
     const VkDevice device = pv_venus_device_handle(timeline->device);
@@ -167,6 +176,7 @@ static struct pending *take_spare(struct pv_venus_timeline *timeline)
     pthread_mutex_lock(&timeline->lock);
     if (!wait_for_room_locked(timeline)) {
         pthread_mutex_unlock(&timeline->lock);
+        *ret_is_stuck = !is_ending(timeline);
         return NULL;
     }
     timeline->count++;
@@ -195,9 +205,9 @@ static struct pending *take_spare(struct pv_venus_timeline *timeline)
     return pending;
 }
 
-static bool submit_fence(struct pv_venus_timeline *timeline, uint64_t fence_id)
+static bool submit_fence(struct pv_venus_timeline *timeline, uint64_t fence_id, bool *ret_is_stuck)
 {
-    struct pending *pending = take_spare(timeline);
+    struct pending *pending = take_spare(timeline, ret_is_stuck);
     VkResult result;
 
     if (pending == NULL) {
@@ -229,13 +239,17 @@ bool pv_venus_timeline_fence(struct pv_venus_context *context, uint32_t ring_ind
 {
     struct pv_venus_queue *queue;
     bool submitted = false;
+    bool is_stuck = false;
 
     /* The lock keeps the queue from being unbound meanwhile. */
     pthread_mutex_lock(&context->timeline_lock);
     queue = context->timelines[ring_index];
     if (queue != NULL) {
-        submitted = submit_fence(queue->timeline, fence_id);
+        submitted = submit_fence(queue->timeline, fence_id, &is_stuck);
     }
     pthread_mutex_unlock(&context->timeline_lock);
+    if (is_stuck) {
+        pv_venus_context_lose(context, "too many fences wait for the GPU");
+    }
     return submitted;
 }

@@ -10,7 +10,8 @@
 
 #include "venus/queue.h"
 
-/* Fences that one timeline may have outstanding; past it the message thread waits for the GPU. */
+/* Fences that one timeline may have outstanding; past it the message thread waits for the GPU,
+ * for PV_VENUS_IDLE_GRACE_NS; if none is done by then, the context is lost. */
 #define PV_VENUS_TIMELINE_FENCE_MAX 1024
 
 /* Start a timeline for the queue. Returns 0 or -errno. */

@@ -23,6 +23,7 @@ static struct {
     struct fake_object *held[1024];
     unsigned held_count;
     bool holds;
+    bool sticks;
     unsigned misuses;
     void (*on_misuse)(void);
     char failing[64];
@@ -54,6 +55,7 @@ unsigned fake_driver_finish(void)
     }
     driver.held_count = 0;
     driver.holds = false;
+    driver.sticks = false;
     driver.misuses = 0;
     driver.failing[0] = '\0';
     driver.lacking[0] = '\0';
@@ -164,6 +166,14 @@ void fake_driver_hold_fences(void)
 {
     pthread_mutex_lock(&driver.lock);
     driver.holds = true;
+    pthread_mutex_unlock(&driver.lock);
+}
+
+void fake_driver_stick(bool sticks)
+{
+    pthread_mutex_lock(&driver.lock);
+    driver.sticks = sticks;
+    pthread_cond_broadcast(&driver.signalled);
     pthread_mutex_unlock(&driver.lock);
 }
 
@@ -362,6 +372,11 @@ static void VKAPI_CALL get_queue2(VkDevice device, const VkDeviceQueueInfo2 *inf
 static VkResult VKAPI_CALL wait_idle(VkDevice device)
 {
     (void)device;
+    pthread_mutex_lock(&driver.lock);
+    while (driver.sticks) {
+        (void)pthread_cond_wait(&driver.signalled, &driver.lock);
+    }
+    pthread_mutex_unlock(&driver.lock);
     (void)fake_driver_signal(UINT32_MAX);
     return VK_SUCCESS;
 }

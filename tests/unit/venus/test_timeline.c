@@ -13,6 +13,8 @@
 
 #include "os/clock.h"
 #include "support/venus_fixture.h"
+#include "venus/idle.h"
+#include "venus/state.h"
 #include "venus/timeline.h"
 
 #define MAX PV_VENUS_TIMELINE_FENCE_MAX
@@ -82,6 +84,24 @@ static void test_the_context_is_lost_at_the_most(void **state)
     venus_bench_wait_fences(&bench, 1);
     assert_int_equal(bench.fences[0].id, MAX + 1); /* at once, as all later ones */
     assert_true(pv_os_clock_now_ns() - before_ns < UINT64_C(5000000000));
+}
+
+/* The same while nobody loses it: the message thread does, rather than wait for ever. */
+static void test_a_gpu_that_never_comes_back(void **state)
+{
+    (void)state;
+    bench.context->idle_grace_ns = 20000000;
+    fake_driver_hold_fences();
+    for (uint64_t i = 1; i <= MAX; i++) {
+        pv_venus_context_fence(bench.context, 1, i);
+    }
+    assert_false(pv_venus_context_is_lost(bench.context));
+    pv_venus_context_fence(bench.context, 1, MAX + 1);
+    assert_true(pv_venus_context_is_lost(bench.context));
+    venus_bench_wait_lost(&bench);
+    venus_bench_wait_fences(&bench, 1);
+    assert_int_equal(bench.fences[0].id, MAX + 1);
+    bench.context->idle_grace_ns = PV_VENUS_IDLE_GRACE_NS;
 }
 
 static void test_two_timelines(void **state)
@@ -169,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_the_most_that_are_outstanding),
         TEST(test_the_context_is_lost_at_the_most),
+        TEST(test_a_gpu_that_never_comes_back),
         TEST(test_two_timelines),
         TEST(test_indices),
         TEST(test_fences_that_cannot_be_reset),
