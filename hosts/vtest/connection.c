@@ -21,6 +21,13 @@
 #define HEADER_BYTES 8u
 /* Bytes asked of the socket at once. */
 #define RECEIVE_BYTES 65536u
+/* Counters of waits looked at for one client in one turn of the loop: some milliseconds. One look
+ * more may be under way, of PV_VTEST_WAIT_SYNCS_TOTAL_MAX. */
+#define TURN_WORK_MAX 65536u
+/* When a worker that has not come to its long streams is asked again: after the first of these,
+ * each time after twice as long, up to the second. (Each time the message is copied anew.) */
+#define THROTTLE_MIN_NS UINT64_C(1000000)
+#define THROTTLE_MAX_NS UINT64_C(64000000)
 
 static void connection_end(struct pv_vtest_connection *connection, int error, const char *why)
 {
@@ -42,7 +49,15 @@ static size_t payload_bytes(const uint32_t *header)
     return size_bytes > PV_VTEST_MESSAGE_MAX_BYTES ? SIZE_MAX : (size_t)size_bytes;
 }
 
-/* Serve the first complete message of the input. 1: served, 0: not complete, or -errno. */
+/* Leave what has arrived for a later turn of the loop. */
+static void throttle(struct pv_vtest_connection *connection, uint64_t delay_ns)
+{
+    connection->is_throttled = true;
+    pv_os_timer_set(connection->later, delay_ns);
+}
+
+/* Serve the first complete message of the input. 1: served, 0: not complete or not yet, or -errno.
+ */
 static int parse_one(struct pv_vtest_connection *connection, size_t *position)
 {
     const uint8_t *bytes = connection->input + *position;
@@ -76,22 +91,39 @@ static int parse_one(struct pv_vtest_connection *connection, size_t *position)
     memcpy(words, bytes + HEADER_BYTES, size_bytes);
     r = pv_vtest_command_serve(connection, header[1], &(struct pv_vtest_message){words, header[0]});
     free(words);
+    if (r == -EAGAIN && header[1] == PV_VTEST_SUBMIT_CMD2) {
+        /* The worker has enough to do: the message stays, and the client's socket fills up. */
+        *position -= HEADER_BYTES + size_bytes;
+        connection->throttle_ns = connection->throttle_ns == 0 ? THROTTLE_MIN_NS
+                                  : connection->throttle_ns < THROTTLE_MAX_NS
+                                      ? 2 * connection->throttle_ns
+                                      : THROTTLE_MAX_NS;
+        throttle(connection, connection->throttle_ns);
+        return 0;
+    }
+    connection->throttle_ns = 0;
     return r < 0 ? r : 1;
 }
 
 /* Replies go in order, and a client that does not fetch them gets no more of them made. */
 static bool is_held_up(const struct pv_vtest_connection *connection)
 {
-    return connection->blob_pending || pv_vtest_outgoing_is_waiting(&connection->outgoing);
+    return connection->blob_pending || connection->is_throttled
+           || pv_vtest_outgoing_is_waiting(&connection->outgoing);
 }
 
 static void parse_input(struct pv_vtest_connection *connection)
 {
     size_t position = 0;
+    size_t work = 0;
     int r = 1;
 
     while (r == 1 && !is_held_up(connection)) {
         r = parse_one(connection, &position);
+        work += pv_vtest_syncs_take_work(connection->syncs);
+        if (work > TURN_WORK_MAX) {
+            throttle(connection, 0); /* others first */
+        }
     }
     memmove(connection->input, connection->input + position, connection->input_bytes - position);
     connection->input_bytes -= position;
@@ -103,6 +135,17 @@ static void parse_input(struct pv_vtest_connection *connection)
         connection->source,
         (is_held_up(connection) ? 0 : PV_OS_LOOP_READ)
             | (pv_vtest_outgoing_is_waiting(&connection->outgoing) ? PV_OS_LOOP_WRITE : 0));
+}
+
+static void on_later(void *user)
+{
+    struct pv_vtest_connection *connection = user;
+
+    pv_vtest_syncs_look(connection->syncs);
+    if (connection->is_throttled) {
+        connection->is_throttled = false;
+        parse_input(connection);
+    }
 }
 
 /* ---- events of the context ---- */
@@ -217,10 +260,14 @@ int pv_vtest_connection_create(const struct pv_vtest_connection_options *options
         r = pv_base_id_table_create(&connection->resources);
     }
     if (r == 0) {
+        r = pv_os_timer_create(options->loop, on_later, connection, &connection->later);
+    }
+    if (r == 0) {
         r = pv_os_loop_add(options->loop, fd, PV_OS_LOOP_READ, on_socket, connection,
                            &connection->source);
     }
     if (r < 0) {
+        pv_os_timer_destroy(connection->later);
         pv_base_id_table_destroy(connection->resources);
         pv_vtest_syncs_destroy(connection->syncs);
         free(connection);
@@ -251,6 +298,7 @@ void pv_vtest_connection_destroy(struct pv_vtest_connection *connection)
         return;
     }
     pv_os_source_remove(connection->source);
+    pv_os_timer_destroy(connection->later);
     if (connection->context != NULL) {
         connection->options.contexts->destroy(connection->context);
     }

@@ -27,8 +27,11 @@ struct pv_vtest_connection {
     int fd;
     struct pv_os_source *source;
     struct pv_vtest_outgoing outgoing;
-    bool lost;      /* the context is gone; wait for the client to notice */
-    uint8_t *input; /* received, not yet parsed */
+    struct pv_os_timer *later; /* to look at waits, and to go on with input that had to wait */
+    uint64_t throttle_ns;      /* how long the last time; 0: the worker took the last message */
+    bool is_throttled;         /* input waits for `later` */
+    bool lost;                 /* the context is gone; wait for the client to notice */
+    uint8_t *input;            /* received, not yet parsed */
     size_t input_bytes;
     size_t input_capacity_bytes;
 
@@ -54,6 +57,7 @@ struct pv_vtest_connection {
     struct pv_vtest_fence *fences;      /* oldest first: the first is what retires, as a rule */
     struct pv_vtest_fence **fence_last; /* NULL before the first */
     uint32_t fence_sync_count;          /* of all fences */
+    uint32_t batch_index;               /* the first of the message in hand that is not submitted */
 };
 
 /* A message in hand: its payload as words, private to us. */

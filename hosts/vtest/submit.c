@@ -19,8 +19,9 @@ struct pv_vtest_fence {
     struct pv_vtest_sync_target targets[];
 };
 
-/* The batch of a fence has retired, or never will: its counters move. */
-static void fence_end(struct pv_vtest_connection *connection, struct pv_vtest_fence **link)
+/* The batch of a fence has retired, or never will: its counters move. Or it was not taken. */
+static void fence_end(struct pv_vtest_connection *connection, struct pv_vtest_fence **link,
+                      bool has_retired)
 {
     struct pv_vtest_fence *fence = *link;
 
@@ -29,7 +30,10 @@ static void fence_end(struct pv_vtest_connection *connection, struct pv_vtest_fe
         connection->fence_last = link;
     }
     connection->fence_sync_count -= fence->count;
-    pv_vtest_syncs_write_all(connection->syncs, fence->targets, fence->count);
+    if (has_retired) {
+        pv_vtest_syncs_write_many(connection->syncs, fence->targets, fence->count);
+        pv_os_timer_set(connection->later, 0);
+    }
     free(fence);
 }
 
@@ -74,7 +78,7 @@ static int submit_batch(struct pv_vtest_connection *connection,
     r = connection->options.contexts->submit(connection->context, &message->words[batch[1]],
                                              (size_t)batch[2] * 4, true, ring_index, fence->id);
     if (r < 0) {
-        fence_end(connection, link);
+        fence_end(connection, link, r != -EAGAIN);
     }
     return r;
 }
@@ -102,14 +106,16 @@ int pv_vtest_submit_serve(struct pv_vtest_connection *connection,
         || !batches_fit(message, batch_count)) {
         return -EPROTO;
     }
-    for (uint32_t i = 0; i < batch_count; i++) {
-        const int r =
-            submit_batch(connection, message, &message->words[1 + i * PV_VTEST_BATCH_WORDS]);
+    while (connection->batch_index < batch_count) {
+        const uint32_t *batch = &message->words[1 + connection->batch_index * PV_VTEST_BATCH_WORDS];
+        const int r = submit_batch(connection, message, batch);
 
         if (r < 0 && r != -EIO) {
             return r;
         }
+        connection->batch_index++;
     }
+    connection->batch_index = 0;
     return 0;
 }
 
@@ -118,7 +124,7 @@ void pv_vtest_submit_fence_retired(struct pv_vtest_connection *connection, uint3
 {
     for (struct pv_vtest_fence **link = &connection->fences; *link != NULL; link = &(*link)->next) {
         if ((*link)->id == fence_id && (*link)->ring_index == ring_index) {
-            fence_end(connection, link);
+            fence_end(connection, link, true);
             return;
         }
     }

@@ -38,6 +38,8 @@ struct pv_vtest_syncs {
     struct wait *waits;
     uint32_t wait_count;
     size_t wait_target_count; /* of all waits */
+    bool is_changed;          /* and waits were not looked at */
+    size_t work_count;        /* counters of waits that were looked at */
 };
 
 int pv_vtest_syncs_create(struct pv_vtest_syncs **ret_syncs)
@@ -172,7 +174,9 @@ static void look_at_waits(struct pv_vtest_syncs *syncs)
     const uint64_t now_ns = pv_os_clock_now_ns();
     struct wait **link = &syncs->waits;
 
+    syncs->is_changed = false;
     while (*link != NULL) {
+        syncs->work_count += 1 + (*link)->count;
         if (is_satisfied(syncs, *link)) {
             make_readable((*link)->fd);
             wait_end(syncs, link);
@@ -184,6 +188,21 @@ static void look_at_waits(struct pv_vtest_syncs *syncs)
     }
 }
 
+void pv_vtest_syncs_look(struct pv_vtest_syncs *syncs)
+{
+    if (syncs->is_changed) {
+        look_at_waits(syncs);
+    }
+}
+
+size_t pv_vtest_syncs_take_work(struct pv_vtest_syncs *syncs)
+{
+    const size_t count = syncs->work_count;
+
+    syncs->work_count = 0;
+    return count;
+}
+
 bool pv_vtest_syncs_remove(struct pv_vtest_syncs *syncs, uint32_t id)
 {
     struct sync_object *sync = find(syncs, id);
@@ -191,6 +210,7 @@ bool pv_vtest_syncs_remove(struct pv_vtest_syncs *syncs, uint32_t id)
     if (sync == NULL) {
         return false;
     }
+    pv_vtest_syncs_look(syncs);
     sync_free(syncs, sync);
     look_at_waits(syncs);
     return true;
@@ -203,13 +223,14 @@ bool pv_vtest_syncs_write(struct pv_vtest_syncs *syncs, uint32_t id, uint64_t va
     if (sync == NULL) {
         return false;
     }
+    pv_vtest_syncs_look(syncs);
     sync->value = value;
     look_at_waits(syncs);
     return true;
 }
 
-void pv_vtest_syncs_write_all(struct pv_vtest_syncs *syncs,
-                              const struct pv_vtest_sync_target *targets, size_t count)
+void pv_vtest_syncs_write_many(struct pv_vtest_syncs *syncs,
+                               const struct pv_vtest_sync_target *targets, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct sync_object *sync = find(syncs, targets[i].id);
@@ -218,7 +239,7 @@ void pv_vtest_syncs_write_all(struct pv_vtest_syncs *syncs,
             sync->value = targets[i].value;
         }
     }
-    look_at_waits(syncs);
+    syncs->is_changed = true;
 }
 
 int pv_vtest_syncs_wait(struct pv_vtest_syncs *syncs, bool any, uint32_t timeout_ms,

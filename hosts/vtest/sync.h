@@ -48,9 +48,19 @@ PV_NODISCARD bool pv_vtest_syncs_read(const struct pv_vtest_syncs *syncs, uint32
 /* Set a counter (it may go down) and end the waits that it satisfies. False: no such counter. */
 bool pv_vtest_syncs_write(struct pv_vtest_syncs *syncs, uint32_t id, uint64_t value);
 
-/* Set counters, then end the waits that are satisfied. Unknown counters are passed over. */
-void pv_vtest_syncs_write_all(struct pv_vtest_syncs *syncs,
-                              const struct pv_vtest_sync_target *targets, size_t count);
+/*
+ * Set counters; unknown ones are passed over. Thousands of fences may retire in one turn of the
+ * loop, so the waits that this satisfies end at the next pv_vtest_syncs_look, or before a counter
+ * is changed in another way.
+ */
+void pv_vtest_syncs_write_many(struct pv_vtest_syncs *syncs,
+                               const struct pv_vtest_sync_target *targets, size_t count);
+
+/* End the waits that are satisfied, if pv_vtest_syncs_write_many has left any to be looked at. */
+void pv_vtest_syncs_look(struct pv_vtest_syncs *syncs);
+
+/* How many counters of waits were looked at since this was asked the last time. */
+size_t pv_vtest_syncs_take_work(struct pv_vtest_syncs *syncs);
 
 /*
  * Wait for all (or any) of count targets. *ret_fd becomes readable then; the caller sends it away

@@ -100,7 +100,8 @@ struct pv_gpu_context_ops {
     /*
      * Hand over a command stream (copied in the call). If fenced, fence_retired follows once the
      * stream has been consumed (ring_index 0) or once the queue bound to ring_index is through with
-     * all work that the stream and those before it submitted.
+     * all work that the stream and those before it submitted. Returns 0 or -errno; -EAGAIN: the
+     * context has too much to do, later it may be taken.
      */
     int (*submit)(struct pv_gpu_context *context, const void *bytes, size_t size_bytes, bool fenced,
                   uint32_t ring_index, uint64_t fence_id);

@@ -68,7 +68,7 @@ struct pv_render_backend_options {
  * come while its worker still starts. */
 #define PV_RENDER_QUEUE_FD_MAX 1024u
 /* Long streams, each a file, that one worker has not come to; Mesa's on this way are some hundred
- * bytes. Over it they are refused. Their bytes count as the context's memory. */
+ * bytes. Over it they are refused with -EAGAIN. Their bytes count as the context's memory. */
 #define PV_RENDER_STREAM_MAX 64u
 /* Answers that one context may owe: the kernel's queue holds 256 requests for all. */
 #define PV_RENDER_PENDING_MAX 4096u

@@ -150,9 +150,11 @@ static int send_long_stream(struct pv_gpu_context *context, const struct pv_rend
     ssize_t written;
     int r;
 
-    if (waiting >= PV_RENDER_STREAM_MAX
-        || !pv_base_account_charge(&account->memory, slot, message->size_bytes,
-                                   context->backend->options.memory_max_bytes)) {
+    if (waiting >= PV_RENDER_STREAM_MAX) {
+        return -EAGAIN;
+    }
+    if (!pv_base_account_charge(&account->memory, slot, message->size_bytes,
+                                context->backend->options.memory_max_bytes)) {
         return -ENOMEM;
     }
     r = pv_os_shm_create("pearvisor-stream", message->size_bytes, &fd);

@@ -98,7 +98,12 @@ static int submit(struct pv_gpu_context *context, const void *bytes, size_t size
                   uint32_t ring_index, uint64_t fence_id)
 {
     struct fake_contexts *fake = context->fake;
-    struct fake_call *call = record(fake, FAKE_SUBMIT, context->id);
+    struct fake_call *call;
+
+    if (fake->busy_after != 0 && fake_count(fake, FAKE_SUBMIT) >= fake->busy_after) {
+        return -EAGAIN;
+    }
+    call = record(fake, FAKE_SUBMIT, context->id);
 
     assert_true(context->live);
     call->size_bytes = size_bytes;

@@ -57,6 +57,7 @@ struct pv_gpu_context {
 
 struct fake_contexts {
     bool answer_at_once;          /* done and fence_retired come from inside the call */
+    size_t busy_after;            /* not 0: so many submissions are taken, then -EAGAIN */
     bool ends_slowly;             /* `lost` follows a destroy by the guest when the test says so */
     bool exports_have_fd;         /* exported memory is shared memory of its own */
     int fail_with[FAKE_OP_COUNT]; /* not 0: what every call of that op returns */

@@ -92,14 +92,14 @@ static void test_long_streams_at_the_cap(void **state)
     }
     assert_int_equal(pv_base_account_bytes(&account->memory, 1),
                      PV_RENDER_STREAM_MAX * sizeof(stream));
-    assert_int_equal(ops->submit(bench.context, stream, sizeof(stream), false, 0, 0), -ENOMEM);
-    assert_int_equal(ops->submit(bench.context, stream, sizeof(stream), true, 0, 1), -ENOMEM);
+    assert_int_equal(ops->submit(bench.context, stream, sizeof(stream), false, 0, 0), -EAGAIN);
+    assert_int_equal(ops->submit(bench.context, stream, sizeof(stream), true, 0, 1), -EAGAIN);
     assert_int_equal(ops->submit(bench.context, stream, sizeof(stream) - 4, false, 0, 0), 0);
     /* The worker is through with one. */
     pv_base_account_refund(&account->memory, 1, sizeof(stream));
     pv_base_account_count(&account->figures[1].stream_count, 1);
     assert_int_equal(ops->submit(bench.context, stream, sizeof(stream), false, 0, 0), 0);
-    assert_int_equal(ops->submit(bench.context, stream, sizeof(stream), false, 0, 0), -ENOMEM);
+    assert_int_equal(ops->submit(bench.context, stream, sizeof(stream), false, 0, 0), -EAGAIN);
     assert_int_equal(bench.lost_count + bench.fence_count, 0);
 }
 

@@ -7,9 +7,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "support/client_bench.h"
+#include "support/loop_bench.h"
 
 static int setup(void **state)
 {
@@ -191,6 +193,113 @@ static void test_fence_counters_at_the_cap(void **state)
     assert_int_equal(bench->closed_count, 1);
 }
 
+static bool is_served(void *user)
+{
+    return !((struct client_bench *)user)->connection->is_throttled;
+}
+
+/* A worker that has not come to what it has: the client waits, each batch is submitted once, and
+ * counters do not move before their fence. */
+static void test_a_worker_that_is_busy(void **state)
+{
+    struct client_bench *bench = *state;
+    const uint32_t sync = client_create_sync(bench, 0);
+    const uint32_t words[25] = {3, 1,  19, 1, 0, 0, 0,    1,    20,   1, 21, 1,   1,
+                                1, 24, 1,  0, 0, 0, 0xaa, 0xbb, sync, 7, 0,  0xcc};
+    struct client_reply reply;
+
+    bench->contexts.busy_after = 1;
+    client_say(bench, PV_VTEST_SUBMIT_CMD2, words, 25);
+    assert_int_equal(fake_count(&bench->contexts, FAKE_SUBMIT), 1);
+    client_say(bench, PV_VTEST_SYNC_READ, &sync, 1);
+    assert_false(client_receive(bench, &reply));
+    assert_int_equal(bench->closed_count, 0);
+    assert_null(bench->connection->fences);
+    bench->contexts.busy_after = 0;
+    loop_until(bench->loop, is_served, bench);
+    assert_int_equal(fake_count(&bench->contexts, FAKE_SUBMIT), 3);
+    assert_true(client_receive(bench, &reply));
+    assert_int_equal(reply.words[0], 0);
+    fake_retire(&bench->contexts, 7, 1, fake_last(&bench->contexts, FAKE_SUBMIT, 1)->fence_id);
+    assert_int_equal(client_read_sync(bench, sync), 7);
+    /* It may go meanwhile. */
+    bench->contexts.busy_after = 1;
+    submit(bench, 0, 1, sync, 8);
+    assert_false(is_served(bench));
+    client_hang_up(bench);
+    assert_int_equal(bench->closed_count, 1);
+}
+
+/* Sixteen waits on a thousand counters each, in the slowest order. */
+static void wait_for_much(struct client_bench *bench, uint32_t sync)
+{
+    static uint32_t words[2 + 3 * PV_VTEST_WAIT_SYNCS_MAX];
+    struct client_reply reply;
+
+    words[0] = PV_VTEST_WAIT_FLAG_ANY;
+    words[1] = UINT32_MAX;
+    for (size_t i = 0; i < PV_VTEST_WAIT_SYNCS_MAX; i++) {
+        words[2 + 3 * i] = sync;
+        words[4 + 3 * i] = UINT32_MAX;
+    }
+    for (size_t i = 0; i < PV_VTEST_WAIT_SYNCS_TOTAL_MAX / PV_VTEST_WAIT_SYNCS_MAX; i++) {
+        client_say(bench, PV_VTEST_SYNC_WAIT, words, PV_ARRAY_LEN(words));
+        loop_until(bench->loop, is_served, bench);
+        assert_true(client_receive(bench, &reply));
+        close(client_receive_fd(bench));
+    }
+}
+
+struct served {
+    struct client_bench *bench;
+    unsigned int turns; /* of others */
+};
+
+static bool looks_whether_served(void *user)
+{
+    struct served *served = user;
+
+    served->turns++;
+    return is_served(served->bench);
+}
+
+/* Others of the server get their turns while one client has much to be looked at. */
+static void test_much_to_look_at(void **state)
+{
+    static uint32_t words[1000][5];
+    struct client_bench *bench = *state;
+    const uint32_t sync = client_create_sync(bench, 0);
+    struct served served = {.bench = bench};
+
+    wait_for_much(bench, sync);
+    for (uint32_t i = 0; i < PV_ARRAY_LEN(words); i++) {
+        memcpy(words[i], (const uint32_t[]){3, PV_VTEST_SYNC_WRITE, sync, i, 0}, 20);
+    }
+    client_say_bytes(bench, words, sizeof(words));
+    assert_false(is_served(bench));
+    loop_until(bench->loop, looks_whether_served, &served);
+    assert_true(served.turns > 10);
+    assert_int_equal(client_read_sync(bench, sync), PV_ARRAY_LEN(words) - 1);
+}
+
+/* A context is lost with many fences: their waits are looked at once. */
+static void test_many_fences_at_once(void **state)
+{
+    struct client_bench *bench = *state;
+    const uint32_t sync = client_create_sync(bench, 0);
+
+    wait_for_much(bench, sync);
+    for (uint32_t i = 0; i < 1000; i++) {
+        submit(bench, 1, 1, sync, i);
+    }
+    (void)pv_vtest_syncs_take_work(bench->connection->syncs);
+    fake_lose(&bench->contexts, 7);
+    assert_null(bench->connection->fences);
+    loop_settle(bench->loop);
+    assert_true(pv_vtest_syncs_take_work(bench->connection->syncs)
+                <= 2 * PV_VTEST_WAIT_SYNCS_TOTAL_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +310,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_bad_batch_behind_a_good_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fences_that_stay_open, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fence_counters_at_the_cap, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_worker_that_is_busy, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_much_to_look_at, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_fences_at_once, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

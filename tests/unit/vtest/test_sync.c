@@ -109,11 +109,42 @@ static void test_caps(void **state)
     }
     assert_int_equal(pv_vtest_syncs_wait(syncs, false, UINT32_MAX, &target, 1, &fd), 0);
     assert_int_equal(pv_vtest_syncs_wait(syncs, false, 0, &target, 1, &(int){0}), -ENOSPC);
-    pv_vtest_syncs_write_all(syncs, &target, 1);
+    pv_vtest_syncs_write_many(syncs, &target, 1);
+    assert_false(is_readable(fd));
+    pv_vtest_syncs_look(syncs);
     assert_true(is_readable(fd));
     close(fd);
     assert_int_equal(pv_vtest_syncs_wait(syncs, false, 0, &target, 1, &fd), 0);
     close(fd);
+    pv_vtest_syncs_destroy(syncs);
+}
+
+/* Counters that fences set are seen before they are changed again, and looked at once for many. */
+static void test_many_at_once(void **state)
+{
+    struct pv_vtest_sync_target targets[8];
+    struct pv_vtest_syncs *syncs;
+    int fds[8];
+
+    (void)state;
+    assert_int_equal(pv_vtest_syncs_create(&syncs), 0);
+    for (size_t i = 0; i < 8; i++) {
+        assert_int_equal(pv_vtest_syncs_add(syncs, 0, &targets[i].id), 0);
+        targets[i].value = 5;
+        assert_int_equal(pv_vtest_syncs_wait(syncs, false, UINT32_MAX, &targets[i], 1, &fds[i]), 0);
+    }
+    (void)pv_vtest_syncs_take_work(syncs);
+    for (size_t i = 0; i < 7; i++) {
+        pv_vtest_syncs_write_many(syncs, &targets[i], 1);
+    }
+    assert_int_equal(pv_vtest_syncs_take_work(syncs), 0);
+    assert_true(pv_vtest_syncs_write(syncs, targets[0].id, 0)); /* it was 5 in between */
+    assert_true(pv_vtest_syncs_remove(syncs, targets[1].id));
+    assert_true(pv_vtest_syncs_take_work(syncs) <= 2 * 8 + 4);
+    for (size_t i = 0; i < 8; i++) {
+        assert_int_equal(is_readable(fds[i]), i < 7);
+        close(fds[i]);
+    }
     pv_vtest_syncs_destroy(syncs);
 }
 
@@ -123,6 +154,7 @@ int main(void)
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_waits),
         cmocka_unit_test(test_caps),
+        cmocka_unit_test(test_many_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
