@@ -197,8 +197,8 @@ static const struct pv_vkhost_item items[] = {
     {PV_VKHOST_ITEM_PROPERTY, PV_VKHOST_ITEM_ID_NONE, 0, "API version", NULL, "always",
      "the lower of the driver's and the codec's registry", "newer structs have no encoding"},
     {PV_VKHOST_ITEM_PROPERTY, PV_VKHOST_ITEM_ID_QUEUE_FLAGS, 0, "queue capabilities",
-     queues_have_more, "a queue family has video, optical-flow or protected capabilities",
-     "shown without them", "their commands have no encoding"},
+     queues_have_more, "a queue family has sparse, video, optical-flow or protected capabilities",
+     "shown without them", "their features are not shown, or their commands have no encoding"},
     {PV_VKHOST_ITEM_PROPERTY, PV_VKHOST_ITEM_ID_NONE, 0, "device LUID", NULL, "always",
      "reported as not valid", "it names an adapter of the host"},
 

@@ -12,10 +12,10 @@
 
 #include "vkhost/facts.h"
 
-/* What a guest may see of a queue family: commands that the codec carries. */
+/* What a guest may see of a queue family: commands that the codec carries, and of which it is shown
+ * the features. */
 #define PV_VKHOST_ITEMS_QUEUE_FLAGS                                                                \
-    ((VkQueueFlags)(VK_QUEUE_GRAPHICS_BIT | VK_QUEUE_COMPUTE_BIT | VK_QUEUE_TRANSFER_BIT           \
-                    | VK_QUEUE_SPARSE_BINDING_BIT))
+    ((VkQueueFlags)(VK_QUEUE_GRAPHICS_BIT | VK_QUEUE_COMPUTE_BIT | VK_QUEUE_TRANSFER_BIT))
 
 enum pv_vkhost_item_kind {
     PV_VKHOST_ITEM_EXTENSION, /* listed for the guest and implemented by us; host's one not used */
