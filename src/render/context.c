@@ -485,6 +485,9 @@ int pv_render_backend_create(const struct pv_render_backend_options *options,
     backend->options = *options;
     backend->account_fd = -1;
     r = account_create(backend);
+    if (r == 0) {
+        r = pv_os_output_create(options->loop, PV_OS_OUTPUT_OUR_ERROR_FD, &backend->output);
+    }
     if (r < 0) {
         pv_render_backend_destroy(backend);
         return r;
@@ -498,6 +501,7 @@ int pv_render_backend_create(const struct pv_render_backend_options *options,
     backend->spawner = (struct pv_render_spawner){
         .renderer = backend->renderer,
         .sandbox = options->sandbox,
+        .output = backend->output,
         .carrier = options->carrier,
         .carrier_user = options->carrier_user,
     };
@@ -514,6 +518,7 @@ void pv_render_backend_destroy(struct pv_render_backend *backend)
         pv_os_process_kill(&backend->dying->worker.process);
         context_free(backend->dying);
     }
+    pv_os_output_destroy(backend->output);
     pv_os_shm_unmap(backend->account, sizeof(*backend->account));
     pv_os_fd_close(backend->account_fd);
     free(backend->renderer);

@@ -24,6 +24,7 @@ struct pv_render_backend {
     char *renderer;
     char *log_filter;
     struct pv_render_spawner spawner;
+    struct pv_os_output *output;
     uint32_t context_count;       /* those that wait for their worker's end as well */
     struct pv_gpu_context *dying; /* destroyed, but their workers have not ended yet */
     struct pv_base_account *account;

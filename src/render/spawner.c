@@ -17,7 +17,7 @@ static int start_process(const struct pv_render_spawner *spawner, int worker_fd,
     char fd_text[16];
     char sandbox_text[32];
     const char *arguments[] = {spawner->renderer, fd_text, NULL, NULL};
-    const struct pv_os_process_options options = {
+    struct pv_os_process_options options = {
         .arguments = arguments,
         .has_session = true,
         .kept_fds = &worker_fd,
@@ -29,6 +29,12 @@ static int start_process(const struct pv_render_spawner *spawner, int worker_fd,
         (void)snprintf(sandbox_text, sizeof(sandbox_text), "--sandbox=%s",
                        pv_render_sandbox_mode_name(spawner->sandbox));
         arguments[2] = sandbox_text;
+    }
+    if (spawner->output != NULL
+        && (spawner->sandbox == PV_RENDER_SANDBOX_FULL
+            || spawner->sandbox == PV_RENDER_SANDBOX_STRICT)) {
+        options.output_fd = pv_os_output_null_fd(spawner->output);
+        options.error_fd = pv_os_output_error_fd(spawner->output);
     }
     return pv_os_process_spawn(&options, &worker->process);
 }

@@ -7,6 +7,7 @@
 #ifndef PV_RENDER_SPAWNER_H
 #define PV_RENDER_SPAWNER_H
 
+#include "os/output.h"
 #include "os/process.h"
 #include "render/context.h"
 #include "render/sandbox_mode.h"
@@ -14,6 +15,7 @@
 struct pv_render_spawner {
     const char *renderer; /* path of the program; borrowed */
     enum pv_render_sandbox_mode sandbox;
+    const struct pv_os_output *output; /* of workers in a sandbox; borrowed; NULL: all have ours */
     const struct pv_render_carrier_ops *carrier;
     void *carrier_user;
 };
