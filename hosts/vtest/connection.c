@@ -52,6 +52,7 @@ static size_t payload_bytes(const uint32_t *header)
 /* Leave what has arrived for a later turn of the loop. */
 static void throttle(struct pv_vtest_connection *connection, uint64_t delay_ns)
 {
+    pv_vtest_syncs_look(connection->syncs); /* `later` is the timer for that, too */
     connection->is_throttled = true;
     pv_os_timer_set(connection->later, delay_ns);
 }

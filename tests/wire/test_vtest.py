@@ -686,3 +686,28 @@ def test_no_vulkan_driver(program, tmp_path, monkeypatch):
     assert client.is_open()
     until(lambda: "no host instance" in server.program.log())
     server.end()
+
+
+def test_workers_of_a_server_whose_stderr_is_a_socket(tmp_path):
+    """Over ssh, or under a journal: a worker has nothing of it that it could read."""
+    if os.getuid() != 0:
+        pytest.skip("files of workers are root's to see")
+    ours, theirs = socket.socketpair()
+    path = tmp_path / "s"
+    process = subprocess.Popen([PEARVISOR, "vtest", "--socket", path], stdin=subprocess.DEVNULL,
+                               stdout=theirs, stderr=theirs)
+    try:
+        until(path.exists)
+        client = Client(path).hello()
+        until(lambda: children(process.pid))
+        (worker,) = children(process.pid)
+        until(lambda: os.readlink(f"/proc/{worker}/exe").endswith("pearvisor-render"))
+        files = [os.readlink(f"/proc/{worker}/fd/{number}") for number in range(3)]
+        assert files[0] == files[1] == "/dev/null"
+        assert files[2].startswith("pipe:")
+        client.close()
+    finally:
+        process.terminate()
+        assert process.wait(10) == 128 + signal.SIGTERM
+        ours.close()
+        theirs.close()
