@@ -82,6 +82,9 @@ int pv_cli_run_report(const struct pv_cli_run_options *options, const struct pv_
         if (result->how == PV_VM_AGENT_EXIT_NOT_RUN) {
             fprintf(stderr, "pearvisor: the guest cannot run '%s': %s\n", options->command[0],
                     strerror((int)result->value));
+        } else if (result->how == PV_VM_AGENT_EXIT_LOST && result->value != 0) {
+            fprintf(stderr, "pearvisor: the command was given up: %s\n",
+                    strerror((int)result->value));
         } else if (result->how == PV_VM_AGENT_EXIT_LOST) {
             fprintf(stderr, "pearvisor: the guest went away while the command ran\n");
         }

@@ -363,11 +363,10 @@ int pv_display_control_create(const struct pv_display_control_options *options,
         control->scanouts[i].frame.fd = -1;
         control->scanouts[i].cursor.image.fd = -1;
     }
-    r = pv_os_socket_listen(options->socket_path, &control->listen_fd);
-    if (r == 0) {
-        control->socket_path = strdup(options->socket_path);
-        r = control->socket_path == NULL ? -ENOMEM : 0;
-    }
+    control->socket_path = strdup(options->socket_path);
+    r = control->socket_path == NULL
+            ? -ENOMEM
+            : pv_os_socket_listen(options->socket_path, &control->listen_fd);
     if (r == 0) {
         r = pv_os_listener_create(control->loop, control->listen_fd, control->log,
                                   "display.control", on_connection, control, &control->listener);
@@ -389,11 +388,11 @@ void pv_display_control_destroy(struct pv_display_control *control)
         close_client(control->clients);
     }
     pv_os_listener_destroy(control->listener);
-    pv_os_fds_close(&control->listen_fd, 1);
-    if (control->socket_path != NULL) {
+    if (control->listen_fd >= 0) {
         (void)remove(control->socket_path);
-        free(control->socket_path);
+        pv_os_fds_close(&control->listen_fd, 1);
     }
+    free(control->socket_path);
     for (size_t i = 0; i < PV_GPU_SCANOUT_COUNT_MAX; i++) {
         pv_os_fds_close(&control->scanouts[i].frame.fd, 1);
         pv_os_fds_close(&control->scanouts[i].cursor.image.fd, 1);

@@ -298,9 +298,15 @@ static bool take_entry(struct pv_virtio_queue *queue, uint32_t *descriptor_count
     }
     element = pv_virtio_queue_element_create(queue, head);
     if (element == NULL) {
-        break_queue(queue, "no memory for a request");
+        /* Nothing of it is taken yet, so there is no harm in trying again. */
+        if (!queue->is_short_of_memory) {
+            pv_base_log_guest(queue->log, "virtio.queue", PV_BASE_LOG_WARN,
+                              "queue %u waits: no memory for a request", queue->index);
+        }
+        queue->is_short_of_memory = true;
         return false;
     }
+    queue->is_short_of_memory = false;
     queue->next_available++;
     queue->ops->element(queue->user, queue->index, &element->base);
     return true;
@@ -338,7 +344,7 @@ static bool process_turn(struct pv_virtio_queue *queue)
             return false;
         }
         if (!take_entry(queue, &descriptor_count)) {
-            return false;
+            return queue->is_running; /* or it is broken */
         }
         element_count++;
     }

@@ -95,9 +95,10 @@ bool pv_virtio_queue_is_running(const struct pv_virtio_queue *queue);
 size_t pv_virtio_queue_outstanding_count(const struct pv_virtio_queue *queue);
 
 /*
- * Take requests and hand them on, up to one turn's worth. Returns true when more may be waiting
- * (call again, from the loop); false when the ring is empty, with the driver asked to ring the
- * doorbell for the next request. Nothing happens unless the queue runs.
+ * Take requests and hand them on, up to one turn's worth. Returns true when more may be waiting, or
+ * there was no memory for the next one (call again, from the loop); false when the ring is empty,
+ * with the driver asked to ring the doorbell for the next request. Nothing happens unless the queue
+ * runs.
  */
 bool pv_virtio_queue_process(struct pv_virtio_queue *queue);
 

@@ -42,8 +42,9 @@ struct pv_virtio_queue {
 
     bool is_running;
     bool is_broken;
-    bool is_in_turn;      /* inside process: interrupts wait for its end */
-    bool has_unseen_used; /* used entries since the last look at whether to interrupt */
+    bool is_in_turn;         /* inside process: interrupts wait for its end */
+    bool is_short_of_memory; /* for the next entry; said once */
+    bool has_unseen_used;    /* used entries since the last look at whether to interrupt */
     struct pv_virtio_queue_place place;
     uint16_t next_available;
     uint16_t next_used;

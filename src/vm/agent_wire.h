@@ -82,7 +82,9 @@ enum pv_vm_agent_exit {
     PV_VM_AGENT_EXIT_CODE = 0,    /* value: exit status, 0..255 */
     PV_VM_AGENT_EXIT_SIGNAL = 1,  /* value: number of the signal that ended it */
     PV_VM_AGENT_EXIT_NOT_RUN = 2, /* value: Linux errno number of the attempt to start it */
-    PV_VM_AGENT_EXIT_LOST = 3,    /* made up by the host side when the guest is gone; value 0 */
+    /* Made up by the host side: the guest is gone, or, with an errno for value, the host had no
+     * room for what the command says or hears. */
+    PV_VM_AGENT_EXIT_LOST = 3,
 };
 
 /* One received frame; payload is borrowed from the reader until its next call. */

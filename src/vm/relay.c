@@ -105,13 +105,23 @@ static void port_flush(struct pv_vm_relay *relay)
             | (pv_vm_agent_queue_left_bytes(&relay->queue) > 0 ? PV_OS_LOOP_WRITE : 0u));
 }
 
-static void port_send(struct pv_vm_relay *relay, uint16_t kind, uint32_t guest_id,
-                      const void *payload, size_t payload_bytes)
+/* Returns 0 or -errno, after a line in the log. */
+static int port_send(struct pv_vm_relay *relay, uint16_t kind, uint32_t guest_id,
+                     const void *payload, size_t payload_bytes)
 {
-    if (pv_vm_agent_queue_frame(&relay->queue, kind, guest_id, payload, payload_bytes) != 0) {
+    const int r = pv_vm_agent_queue_frame(&relay->queue, kind, guest_id, payload, payload_bytes);
+
+    if (r != 0) {
         pv_base_log_error(relay->options.log, TOPIC, "no memory for a message to the agent");
     }
     port_flush(relay);
+    return r;
+}
+
+/* The command goes on in the guest if the agent is not told; its output is nobody's. */
+static void port_send_abandon(struct pv_vm_relay *relay, uint32_t guest_id)
+{
+    (void)port_send(relay, PV_VM_AGENT_ABANDON, guest_id, NULL, 0);
 }
 
 /* --- clients -------------------------------------------------------------------------------- */
@@ -188,7 +198,7 @@ static void client_destroy(struct client *client)
     for (size_t i = 0; i < PV_VM_AGENT_COMMAND_MAX; i++) {
         if (relay->commands[i].client == client) {
             relay->commands[i].client = NULL;
-            port_send(relay, PV_VM_AGENT_ABANDON, relay->commands[i].guest_id, NULL, 0);
+            port_send_abandon(relay, relay->commands[i].guest_id);
         }
     }
     pv_os_source_remove(client->source);
@@ -216,6 +226,7 @@ static void client_exec(struct client *client, const struct pv_vm_agent_frame *f
 {
     struct pv_vm_relay *relay = client->relay;
     struct command *command;
+    int r;
 
     if (find_by_client(relay, client, frame->id) != NULL) {
         client->is_broken = true; /* two commands of one name */
@@ -234,7 +245,11 @@ static void client_exec(struct client *client, const struct pv_vm_agent_frame *f
                                 .client_id = frame->id,
                                 .guest_id = ++relay->next_guest_id,
                                 .output_credit_bytes = PV_VM_AGENT_OUTPUT_CREDIT_BYTES};
-    port_send(relay, PV_VM_AGENT_EXEC, command->guest_id, frame->payload, frame->payload_bytes);
+    r = port_send(relay, PV_VM_AGENT_EXEC, command->guest_id, frame->payload, frame->payload_bytes);
+    if (r != 0) {
+        *command = (struct command){0};
+        client_send_exit(client, frame->id, PV_VM_AGENT_EXIT_LOST, (uint32_t)-r);
+    }
 }
 
 static void client_serve_frame(struct client *client, const struct pv_vm_agent_frame *frame)
@@ -287,14 +302,17 @@ static void client_serve_frame(struct client *client, const struct pv_vm_agent_f
     case PV_VM_AGENT_RESIZE:
         break;
     case PV_VM_AGENT_ABANDON:
-        port_send(relay, frame->kind, command->guest_id, NULL, 0);
+        port_send_abandon(relay, command->guest_id);
         *command = (struct command){0};
         return;
     default:
         client->is_broken = true;
         return;
     }
-    port_send(relay, frame->kind, command->guest_id, frame->payload, frame->payload_bytes);
+    if (port_send(relay, frame->kind, command->guest_id, frame->payload, frame->payload_bytes)
+        != 0) {
+        client->is_broken = true; /* input with a hole in it is worse than none */
+    }
 }
 
 static void on_client(void *user, uint32_t events)
@@ -484,7 +502,7 @@ static void guest_serve_frame(struct pv_vm_relay *relay, const struct pv_vm_agen
                           "that breaks the rules",
                           frame->id, frame->kind, frame->payload_bytes);
         *command = (struct command){0};
-        port_send(relay, PV_VM_AGENT_ABANDON, lost.guest_id, NULL, 0);
+        port_send_abandon(relay, lost.guest_id);
         client_send_exit(lost.client, lost.client_id, PV_VM_AGENT_EXIT_LOST, 0);
     }
 }
@@ -537,7 +555,12 @@ int pv_vm_relay_create(const struct pv_vm_relay_options *options, struct pv_vm_r
     relay->options = *options;
     relay->listen_fd = -1;
     pv_vm_agent_reader_lose(&relay->reader);
-    r = pv_os_fd_set_nonblocking(options->port_fd, true);
+    /* Its buffer now, while it can be told that there is none: an agent that cannot be read later
+     * looks like a guest that does not boot. */
+    r = pv_vm_agent_reader_push(&relay->reader, "", 0);
+    if (r == 0) {
+        r = pv_os_fd_set_nonblocking(options->port_fd, true);
+    }
     if (r == 0) {
         r = pv_os_loop_add(options->loop, options->port_fd, PV_OS_LOOP_READ, on_port, relay,
                            &relay->port_source);
@@ -587,6 +610,6 @@ void pv_vm_relay_set_port_open(struct pv_vm_relay *relay, bool is_open)
 void pv_vm_relay_power_off(struct pv_vm_relay *relay)
 {
     if (relay->port_source != NULL) {
-        port_send(relay, PV_VM_AGENT_POWER_OFF, 0, NULL, 0);
+        (void)port_send(relay, PV_VM_AGENT_POWER_OFF, 0, NULL, 0);
     }
 }

@@ -84,6 +84,12 @@ static void end(struct pv_vm_session *session, enum pv_vm_agent_exit how, uint32
     }
 }
 
+/* Our own trouble, a negative errno: part of what was said is lost, so the command is too. */
+static void give_up(struct pv_vm_session *session, int error)
+{
+    end(session, PV_VM_AGENT_EXIT_LOST, (uint32_t)-error);
+}
+
 static void on_end_timer(void *user)
 {
     struct pv_vm_session *session = user;
@@ -99,8 +105,12 @@ static void on_end_timer(void *user)
 static void grant(struct pv_vm_session *session, size_t bytes)
 {
     if (bytes > 0 && !session->has_ended) {
-        (void)!pv_vm_agent_queue_u32(&session->queue, PV_VM_AGENT_CREDIT, COMMAND_ID,
-                                     (uint32_t)bytes);
+        const int r =
+            pv_vm_agent_queue_u32(&session->queue, PV_VM_AGENT_CREDIT, COMMAND_ID, (uint32_t)bytes);
+
+        if (r != 0) {
+            give_up(session, r);
+        }
         agent_flush(session);
     }
 }
@@ -166,8 +176,11 @@ static void on_output(void *user, uint32_t events)
 
 static void output_take(struct output *output, const struct pv_vm_agent_frame *frame)
 {
-    if (pv_vm_agent_queue_add(&output->queue, frame->payload, frame->payload_bytes) != 0) {
-        output->is_broken = true;
+    const int r = pv_vm_agent_queue_add(&output->queue, frame->payload, frame->payload_bytes);
+
+    if (r != 0) {
+        give_up(output->session, r);
+        return;
     }
     if (output->source != NULL) {
         pv_os_source_set_events(output->source, PV_OS_LOOP_WRITE);
@@ -185,6 +198,7 @@ static void input_read(struct pv_vm_session *session)
     uint8_t chunk[PV_VM_AGENT_CHUNK_MAX_BYTES];
     size_t wanted_bytes = sizeof(chunk);
     ssize_t count;
+    int r;
 
     if (wanted_bytes > session->input_credit_bytes) {
         wanted_bytes = session->input_credit_bytes;
@@ -202,8 +216,11 @@ static void input_read(struct pv_vm_session *session)
         count = 0;
     }
     session->input_credit_bytes -= (uint32_t)count;
-    (void)!pv_vm_agent_queue_frame(&session->queue, PV_VM_AGENT_STDIN, COMMAND_ID, chunk,
-                                   (size_t)count);
+    r = pv_vm_agent_queue_frame(&session->queue, PV_VM_AGENT_STDIN, COMMAND_ID, chunk,
+                                (size_t)count);
+    if (r != 0) {
+        give_up(session, r);
+    }
     agent_flush(session);
     if (session->input_credit_bytes == 0 && session->input_source != NULL) {
         pv_os_source_set_events(session->input_source, 0);
@@ -410,8 +427,12 @@ void pv_vm_session_destroy(struct pv_vm_session *session)
 
 void pv_vm_session_signal(struct pv_vm_session *session, int signal_number)
 {
-    (void)!pv_vm_agent_queue_u32(&session->queue, PV_VM_AGENT_SIGNAL, COMMAND_ID,
-                                 (uint32_t)signal_number);
+    const int r = pv_vm_agent_queue_u32(&session->queue, PV_VM_AGENT_SIGNAL, COMMAND_ID,
+                                        (uint32_t)signal_number);
+
+    if (r != 0) {
+        give_up(session, r);
+    }
     agent_flush(session);
 }
 

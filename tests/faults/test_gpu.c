@@ -15,6 +15,7 @@
 #include "fault_loop.h"
 #include "guestmem/space.h"
 #include "os/shm.h"
+#include "support/fake_guest.h"
 #include "support/gpu_bench.h"
 
 #define MAPPABLE  PV_GPU_BLOB_FLAG_MAPPABLE
@@ -239,6 +240,70 @@ static void life_of_memory(void)
     assert_true(r == 0 ? inject_seen()->fired == 0 : r == -ENOMEM || r == -EMFILE);
 }
 
+/* ---- its queue ---- */
+
+#define QUEUE_SIZE   8u
+#define QUEUE_DATA   (FAKE_GUEST_ADDR + (1u << 20))
+#define ANSWER_BYTES 408u /* more than an element has in itself */
+
+static void on_element(void *user, uint32_t queue_index, struct pv_virtio_element *element)
+{
+    static const uint8_t answer[ANSWER_BYTES];
+    uint32_t word = 0;
+
+    (void)user;
+    (void)queue_index;
+    assert_int_equal(element->ops->read(element, &word, sizeof(word)), sizeof(word));
+    (void)element->ops->write(element, answer, sizeof(answer));
+    element->ops->complete(element);
+}
+
+static void ignore(void *user, uint32_t queue_index)
+{
+    (void)user;
+    (void)queue_index;
+}
+
+/* Whatever there is no memory for, each request is answered, in order. */
+static void life_of_a_queue(void)
+{
+    static const struct pv_virtio_queue_ops ops = {
+        .element = on_element, .interrupt = ignore, .broken = ignore};
+    struct fake_guest guest;
+    struct pv_virtio_queue *queue = NULL;
+    int r;
+
+    assert_int_equal(fake_guest_init(&guest, QUEUE_SIZE), 0);
+    for (uint16_t head = 0; head < QUEUE_SIZE; head += 2) {
+        fake_guest_describe(&guest, head, QUEUE_DATA, 4, FAKE_NEXT, head + 1);
+        fake_guest_describe(&guest, head + 1u, QUEUE_DATA + 64, ANSWER_BYTES, FAKE_WRITE, 0);
+        fake_guest_publish(&guest, head);
+    }
+    inject_resume();
+    r = pv_virtio_queue_create(NULL, guest.space, &ops, NULL, 0, &queue);
+    if (r == 0) {
+        assert_true(pv_virtio_queue_start(queue, &guest.place));
+        for (int turn = 0; turn < 3 && pv_virtio_queue_process(queue); turn++) {
+        }
+    }
+    inject_pause();
+    if (r == 0) {
+        assert_int_equal(fake_guest_used_idx(&guest), QUEUE_SIZE / 2);
+        for (uint16_t i = 0; i < QUEUE_SIZE / 2; i++) {
+            uint32_t head;
+            uint32_t bytes;
+
+            fake_guest_used(&guest, i, &head, &bytes);
+            assert_int_equal(head, 2 * i);
+            assert_true(bytes == ANSWER_BYTES || (bytes == 0 && inject_seen()->fired > 0));
+        }
+    } else {
+        assert_int_equal(r, -ENOMEM);
+    }
+    pv_virtio_queue_destroy(queue);
+    fake_guest_finish(&guest);
+}
+
 #define TEST(name, class, lived)                                                                   \
     static void name(void **state)                                                                 \
     {                                                                                              \
@@ -251,13 +316,14 @@ TEST(test_maps, INJECT_MAP, life)
 TEST(test_descriptors, INJECT_DESCRIPTOR, life)
 TEST(test_guest_memory_allocations, INJECT_ALLOC, life_of_memory)
 TEST(test_guest_memory_maps, INJECT_MAP, life_of_memory)
+TEST(test_queue_allocations, INJECT_ALLOC, life_of_a_queue)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FAULT_TEST(test_allocations),       FAULT_TEST(test_maps),
         FAULT_TEST(test_descriptors),       FAULT_TEST(test_guest_memory_allocations),
-        FAULT_TEST(test_guest_memory_maps),
+        FAULT_TEST(test_guest_memory_maps), FAULT_TEST(test_queue_allocations),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

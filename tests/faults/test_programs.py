@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
 """
 The real programs with one call of theirs failing (tests/support/inject.h): the vtest server and its
-workers with stock Mesa and lavapipe, the device process with a front end and a driver. Whatever
-fails: no crash, no hang, nothing left; at the start one line says why, and later the server or the
-device goes on for everybody else.
+workers with stock Mesa and lavapipe, the device process with a front end and a driver, `pearvisor
+run` with fake-qemu. Whatever fails: no crash, no hang, nothing left; at the start one line says why,
+and later the server or the device goes on for everybody else.
 """
 import os
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -21,6 +22,8 @@ from support.machine import children, wait_until
 FAULTY = BUILD / "tests" / "faults"
 KINDS = ["alloc", "map", "thread", "send", "receive", "descriptor"]
 CLIENT_LIMIT_S = 40
+# A client that has not connected, or whose connection is closed, lives no longer.
+CLOSED_LIMIT_S = 10
 
 
 # ---- vtest ----
@@ -49,20 +52,33 @@ class VtestServer:
         env.update(VN_DEBUG="vtest", VTEST_SOCKET_NAME=str(self.path),
                    ASAN_OPTIONS="detect_leaks=0")
         command = [programs.binary("pv-compute"), "--only", "mix"]
-        try:
-            return subprocess.run(command, env=env, stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                  timeout=CLIENT_LIMIT_S, check=False).returncode
-        except subprocess.TimeoutExpired:
+        with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            start = served = time.monotonic()
             # Mesa 25.0 reads for ever where the server has closed a connection that it waits on.
-            assert not self.has_clients(), "a client waits, and its connection is open"
-            return -signal.SIGKILL
+            while process.poll() is None and time.monotonic() - served < CLOSED_LIMIT_S:
+                if self.has_clients():
+                    served = time.monotonic()
+                if time.monotonic() - start > CLIENT_LIMIT_S:
+                    process.kill()
+                    raise AssertionError("a client waits, and its connection is open")
+                time.sleep(0.02)
+            if process.poll() is None:
+                process.kill()
+            return process.wait()
 
     def has_clients(self):
         """Whether the server holds more sockets than the one that listens."""
-        folder = f"/proc/{self.process.pid}/fd"
-        return sum(os.readlink(f"{folder}/{fd}").startswith("socket:")
-                   for fd in os.listdir(folder)) > 1
+        sockets = 0
+        try:
+            for fd in os.scandir(f"/proc/{self.process.pid}/fd"):
+                try:
+                    sockets += os.readlink(fd.path).startswith("socket:")
+                except FileNotFoundError:
+                    pass
+        except OSError:
+            return False  # it has ended
+        return sockets > 1
 
     def end(self):
         wait_until(lambda: not children(self.process.pid), 20, "the end of the workers")
@@ -155,8 +171,8 @@ def drive_device(fault, folder, process):
             return error
         gpu = wire.Gpu(front)
         guest_life(gpu, front, 10)
-        # What comes afterwards finds the device in order.
-        assert gpu.still_answers()
+        # What comes afterwards finds the device in order; at most one request pays for the fault.
+        assert gpu.still_answers() or gpu.still_answers()
         assert front.violations == []
         return None
     except (OSError, vu.Closed, TimeoutError) as error:
@@ -181,3 +197,73 @@ def test_device(every_fault, kind):
     if kind == "thread":
         pytest.skip("the device starts a process for each context, and no thread")
     every_fault("faulty-pearvisor-gpu", kind, device_life)
+
+
+# ---- pearvisor run ----
+
+RECIPE = "#!/bin/sh\nfor name in vmlinuz modules.cpio root.img; do echo x > $1/$name; done\n"
+QEMU = """#!/bin/sh
+case "$*" in
+--version) echo "QEMU emulator version 99.0" ;;
+-device*,help) echo "  virtio-id=<uint16>" ;;
+*) exec "{fake}" "$@" ;;
+esac
+"""
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """Environment and QEMU of a `pearvisor run` whose guest is fake-qemu's."""
+    folder = tmp_path_factory.mktemp("places")
+    recipe = folder / "data" / "image" / "small"
+    recipe.mkdir(parents=True)
+    (folder / "data" / "programs.cpio").write_text("x")
+    for path, text in ((recipe / "build", RECIPE),
+                       (folder / "qemu", QEMU.format(fake=BUILD / "tests" / "unit" / "fake-qemu"))):
+        path.write_text(text)
+        path.chmod(0o755)
+    env = {**os.environ, "PEARVISOR_DATA_DIR": str(folder / "data"),
+           "PEARVISOR_CACHE_DIR": str(folder / "cache")}
+    subprocess.run([BUILD / "cli" / "pearvisor", "image", "build", "small"], env=env, check=True)
+    return env, folder / "qemu"
+
+
+def processes_about(folder):
+    """Command lines of all processes that name it."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                line = file.read()
+        except OSError:
+            continue
+        if os.fsencode(folder) in line:
+            found.append(line)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["alloc", "thread", "send", "descriptor"])
+def test_run(every_fault, places, kind):
+    env, qemu = places
+
+    def run_life(fault, folder):
+        # A folder of its own, short enough for a socket in it.
+        runtime = folder / "r"
+        with open(folder / "out", "wb") as output, open(folder / "log", "wb") as log:
+            status = subprocess.run(
+                [FAULTY / "faulty-pearvisor", "run", "--image", "small", "--qemu", qemu, "--accel",
+                 "tcg", "--device-command", f'exec "{BUILD}/tests/unit/fake-qemu" device "$1"', "--",
+                 "hello"],
+                env={**env, **fault.env, "PEARVISOR_RUNTIME_DIR": str(runtime)},
+                stdin=subprocess.DEVNULL, stdout=output, stderr=log, timeout=60,
+                check=False).returncode
+        sentences = [line for line in check_log(folder) if line.startswith("pearvisor: ")]
+        if status == 7:
+            assert (folder / "out").read_text() == "hello\n"
+        else:
+            assert fault.report()[1] == 1 and status in (125, 126), status
+            assert len(sentences) == 1, sentences
+        assert not processes_about(runtime), processes_about(runtime)
+        assert not runtime.exists() or not list(runtime.iterdir())
+
+    every_fault("faulty-pearvisor", kind, run_life)

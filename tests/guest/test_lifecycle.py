@@ -215,16 +215,55 @@ def test_sudden_death(doomed_vm, victim, sentence):
     doomed_vm.assert_nothing_left()
 
 
+def check_memory_limit(vm):
+    """One limit for all programs: of two that need more than half of it, the second is told so and
+    the first goes on. Mesa does not wait for an allocation's answer unless it is asked to; one that
+    did not wait hears of it when it maps the memory, or not at all."""
+    upload = ["pv-bench", "--only", "upload", "--time", "1000", "--repeat"]
+    with vm.agent() as agent:
+        before = vm.workers()
+        first = agent.start([*upload, "101"])
+        worker = vm.new_worker(before)
+
+        def first_shown():
+            found = [one for one in vm.top()["contexts"] if one["pid"] == worker]
+            assert found or first.wait(5) is None, bytes(first.stderr)
+            return found[0]
+
+        def is_steady():
+            """It works, and has had what it needs for some seconds."""
+            seen = [first_shown() for _ in range(5)]
+            held = {(one["memory_bytes"], one["blob_bytes"]) for one in seen}
+            return (len(held) == 1 and seen[0]["memory_bytes"] >= 32 << 20
+                    and seen[-1]["commands_per_second"] > 0)
+
+        wait_until(is_steady, 60, "all of the first one's memory")
+        second = vm.run([*upload, "3"], env={"VN_PERF": "no_async_mem_alloc"})
+        assert second.returncode != 0
+        assert "VkResult -2 from vkAllocateMemory" in second.stderr, second.stderr  # out of device's
+        vm.run([*upload, "3"])
+        one = first_shown()
+        assert one["commands_per_second"] > 0 and not one["lost"], one
+        assert not first.is_done, bytes(first.stderr)
+        first.signal(signal.SIGKILL)
+        first.wait(60)
+    vm.assert_at_rest()
+    done = vm.run([*upload, "3"], env={"VN_PERF": "no_async_mem_alloc"})
+    assert done.returncode == 0, done.stderr
+
+
 def test_sudden_death_of_the_runner_then_ctrl_c(doomed_vm):
-    """Its children die with it; the folder it leaves does not keep the name from the next VM.
-    Ctrl-C ends that one, drawing as it is, and leaves nothing."""
+    """Its children die with it; the folder it leaves does not keep the name from the next VM, which
+    has little memory. Ctrl-C ends that one, drawing as it is, and leaves nothing."""
     with doomed_vm.agent() as agent:
         start_drawing(doomed_vm, agent)
         doomed_vm.process.kill()
         doomed_vm.wait()
     wait_until(lambda: not doomed_vm.left(), 10,
                "the end of its children")
+    doomed_vm.options += ["--memory-limit", "80M"]
     doomed_vm.start()
+    check_memory_limit(doomed_vm)
     with doomed_vm.agent() as agent:
         start_drawing(doomed_vm, agent)
         assert doomed_vm.stop() in (0, 128 + signal.SIGINT)

@@ -10,6 +10,9 @@ import pytest
 from support.machine import wait_until
 from support.session import CUBE, Session
 
+# Copies from one buffer of 16 MiB to another, for longer than any test.
+UPLOAD = ["pv-bench", "--only", "upload", "--repeat", "101", "--time", "10000"]
+UPLOAD_BYTES = 32 << 20
 END_LIMIT_S = 6  # issue: "ends that one guest program within 6 s"
 
 
@@ -73,6 +76,32 @@ def test_killed_worker_of_weston(vm, session, record_property):
     done = again.run([*CUBE, "wayland", "--c", "30"])
     assert done.returncode == 0, done.stdout + done.stderr
     assert again.close() == 0
+
+
+def test_top_shows_a_program_at_work(vm):
+    before = vm.workers()
+    with vm.agent() as agent:
+        program = agent.start(UPLOAD)
+        worker = vm.new_worker(before)
+
+        def shown():
+            """All that top says, once it has the program with its memory."""
+            top = vm.top()
+            return top if [one for one in top["contexts"] if one["pid"] == worker
+                           and one["memory_bytes"] >= UPLOAD_BYTES] else None
+
+        wait_until(shown, 60, "the program's memory")
+        top = vm.top()
+        assert not program.is_done, bytes(program.stderr)
+        program.signal(signal.SIGKILL)
+        program.wait(60)
+    (one,) = [one for one in top["contexts"] if one["pid"] == worker]
+    assert one["name"] == "pv-bench" and one["vulkan"] and not one["lost"], one
+    assert one["commands_per_second"] > 0 and one["commands"] > 0 and one["cpu_percent"] > 0, one
+    assert one["objects"] > 5 and one["rings"] >= 1, one
+    assert one["memory_bytes"] <= top["memory_bytes"] <= top["memory_limit_bytes"], top
+    vm.assert_at_rest()
+    assert worker not in [one["pid"] for one in vm.top()["contexts"]]
 
 
 def test_killed_worker_of_a_program_without_a_screen(vm, record_property):

@@ -16,11 +16,15 @@
 #include "support/fake_vulkan.h"
 #include "vkhost/chain.h"
 
+/* Tests of caps have 65536 objects, and look at each again and again. */
+#define BUCKETS 4096u
+
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t signalled;
-    struct fake_object *objects; /* newest first */
-    struct fake_object *held[1024];
+    struct fake_object *objects;          /* newest first */
+    struct fake_object *buckets[BUCKETS]; /* the same by address */
+    struct fake_object *held[8192];
     unsigned held_count;
     bool holds;
     bool sticks;
@@ -53,6 +57,7 @@ unsigned fake_driver_finish(void)
         alive += object->is_alive;
         free(object);
     }
+    memset(driver.buckets, 0, sizeof(driver.buckets));
     driver.held_count = 0;
     driver.holds = false;
     driver.sticks = false;
@@ -239,9 +244,15 @@ bool fake_driver_fails(const char *function, VkResult *ret_result)
     return true;
 }
 
+static struct fake_object **bucket_of(const struct fake_object *object)
+{
+    return &driver.buckets[((uintptr_t)object >> 4) % BUCKETS];
+}
+
 struct fake_object *fake_object_add(VkObjectType type, struct fake_object *device)
 {
     struct fake_object *object = calloc(1, sizeof(*object));
+    struct fake_object **bucket = bucket_of(object);
 
     if (object == NULL) {
         abort();
@@ -251,6 +262,8 @@ struct fake_object *fake_object_add(VkObjectType type, struct fake_object *devic
     object->device = device;
     object->next = driver.objects;
     driver.objects = object;
+    object->next_in_bucket = *bucket;
+    *bucket = object;
     return object;
 }
 
@@ -258,10 +271,10 @@ struct fake_object *fake_object_add(VkObjectType type, struct fake_object *devic
 bool fake_object_is_good(const struct fake_object *handle, VkObjectType type,
                          const struct fake_object *device)
 {
-    const struct fake_object *object = driver.objects;
+    const struct fake_object *object = *bucket_of(handle);
 
     while (object != NULL && object != handle) {
-        object = object->next;
+        object = object->next_in_bucket;
     }
     if (object == NULL || !object->is_alive || object->type != type || object->device != device) {
         driver.misuses++;
@@ -275,6 +288,10 @@ bool fake_object_is_good(const struct fake_object *handle, VkObjectType type,
 
 static void kill_children(const struct fake_object *parent)
 {
+    if (parent->type != VK_OBJECT_TYPE_COMMAND_POOL
+        && parent->type != VK_OBJECT_TYPE_DESCRIPTOR_POOL) {
+        return;
+    }
     for (struct fake_object *object = driver.objects; object != NULL; object = object->next) {
         if (object->pool == parent) {
             object->is_alive = false;

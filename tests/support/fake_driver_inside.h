@@ -18,6 +18,7 @@ struct fake_object {
     uint64_t row_bytes; /* of an image */
     void *pages;        /* of imported memory */
     struct fake_object *next;
+    struct fake_object *next_in_bucket;
 };
 
 #define FROM(handle)     ((struct fake_object *)(uintptr_t)(handle))

@@ -173,6 +173,8 @@ static void qemu(struct fake *fake, const char *how)
         qmp_say(fake, "{\"event\": \"RESET\", \"data\": {\"guest\": true}}\r\n");
     }
     qmp_say(fake, "{\"event\": \"VSERPORT_CHANGE\", \"data\": {\"open\": true}}\r\n");
+    (void)!pv_vm_agent_queue_mark(&fake->queue, PV_VM_AGENT_PONG, 0);
+    agent_flush(fake);
     serve(fake);
 }
 

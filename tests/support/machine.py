@@ -226,6 +226,14 @@ class Machine:
             assert time.monotonic() < end, f"guest tasks:\n{stuck}\nworkers: {workers}"
             time.sleep(0.3)
 
+    def top(self):
+        """What `pearvisor top` shows of it, over the second that the call takes."""
+        done = subprocess.run([programs.binary("pearvisor"), "top", "--json", "--vm", "vm"],
+                              env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
     # The screen, and QEMU.
     def screenshot(self, path):
         done = subprocess.run(

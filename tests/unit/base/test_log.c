@@ -12,9 +12,13 @@
 
 #include "base/log.h"
 
+/* As src/base/log.c has it, with the zero. */
+#define LINE_MAX_BYTES 1024
+
 struct sink {
     unsigned int count;
     char last[256];
+    size_t last_bytes;
 };
 
 static void write_to_sink(void *user, enum pv_base_log_level level, const char *line)
@@ -23,6 +27,7 @@ static void write_to_sink(void *user, enum pv_base_log_level level, const char *
 
     (void)level;
     sink->count++;
+    sink->last_bytes = strlen(line);
     strncpy(sink->last, line, sizeof(sink->last) - 1);
 }
 
@@ -93,6 +98,25 @@ static void test_guest_lines_have_a_budget(void **state)
     assert_non_null(strstr(sink.last, "dropped"));
 }
 
+/* A longer one is cut, with its end marked by nothing but its length. */
+static void test_the_longest_log_line(void **state)
+{
+    static char text[LINE_MAX_BYTES + 1];
+    struct pv_base_log log;
+    struct sink sink;
+    size_t room_bytes;
+
+    (void)state;
+    make(&log, &sink);
+    pv_base_log_warn(&log, "venus.ring", "%s", "");
+    room_bytes = LINE_MAX_BYTES - 1 - sink.last_bytes;
+    memset(text, 'x', sizeof(text) - 1);
+    for (size_t more = 0; more < 2; more++) {
+        pv_base_log_warn(&log, "venus.ring", "%.*s", (int)(room_bytes + more), text);
+        assert_int_equal(sink.last_bytes, LINE_MAX_BYTES - 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -100,6 +124,7 @@ int main(void)
         cmocka_unit_test(test_the_longest_topic_decides),
         cmocka_unit_test(test_bad_specifications_change_nothing),
         cmocka_unit_test(test_guest_lines_have_a_budget),
+        cmocka_unit_test(test_the_longest_log_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

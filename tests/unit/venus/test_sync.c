@@ -16,6 +16,9 @@
 #include "venus/timeline.h"
 #include "venus_wire/commands.h"
 
+/* As src/venus/sync.c has it. */
+#define RETIRED 4096u
+
 static struct venus_bench bench;
 static struct venus_ring ring;
 static struct venus_bytes b;
@@ -147,6 +150,26 @@ static void test_exported_fences(void **state)
     venus_destroy(&b, PV_WIRE_COMMAND_vkDestroyFence, VENUS_DEVICE, 10);
     run();
     assert_int_equal(fake_driver_live(VK_OBJECT_TYPE_FENCE), 0);
+}
+
+/* The same, and the GPU finishes none of them. */
+static void test_exchanges_at_the_cap(void **state)
+{
+    (void)state;
+    fake_driver_hold_fences();
+    venus_create_fence(&b, VENUS_DEVICE, 10, false);
+    run();
+    for (uint32_t i = 0; i < RETIRED; i++) {
+        venus_queue_submit(&b, VENUS_QUEUE, &(struct venus_submit){.fence = 10}, false);
+        venus_reset_fence_resource(&b, VENUS_DEVICE, 10);
+        run();
+    }
+    assert_int_equal(fake_driver_live(VK_OBJECT_TYPE_FENCE), RETIRED + 1);
+    venus_queue_submit(&b, VENUS_QUEUE, &(struct venus_submit){.fence = 10}, false);
+    venus_reset_fence_resource(&b, VENUS_DEVICE, 10);
+    venus_ring_push(&ring, &b);
+    venus_bench_wait_lost(&bench);
+    assert_int_equal(fake_driver_live(VK_OBJECT_TYPE_FENCE), RETIRED + 1);
 }
 
 static void test_a_signalled_fence_is_reset(void **state)
@@ -367,6 +390,7 @@ int main(void)
         TEST(test_a_poisoned_fence),
         TEST(test_a_wait_that_never_ends),
         TEST(test_exported_fences),
+        TEST(test_exchanges_at_the_cap),
         TEST(test_a_signalled_fence_is_reset),
         TEST(test_imported_waits_are_taken_out),
         TEST(test_poisoned_parts_are_taken_out),

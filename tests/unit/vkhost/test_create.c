@@ -278,6 +278,31 @@ static void test_device(void **state)
                      VK_ERROR_INITIALIZATION_FAILED);
 }
 
+/* As many names as a list may have, though Vulkan has fewer; names may come twice. */
+static void test_extension_count_cap(void **state)
+{
+    static const char *names[PV_VKHOST_EXTENSIONS_MAX + 1];
+    static struct pv_vkhost_create_device rewrite;
+    const VkDeviceCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+        .enabledExtensionCount = PV_VKHOST_EXTENSIONS_MAX,
+        .ppEnabledExtensionNames = names,
+    };
+    VkDeviceCreateInfo copy = info;
+
+    (void)state;
+    use_profile("moltenvk-1.4.2");
+    for (size_t i = 0; i < PV_ARRAY_LEN(names); i++) {
+        names[i] = "VK_EXT_robustness2";
+    }
+    assert_int_equal(pv_vkhost_create_device_rewrite(&view, &copy, &rewrite), VK_SUCCESS);
+    assert_true(copy.enabledExtensionCount > PV_VKHOST_EXTENSIONS_MAX); /* with those of ours */
+    copy = info;
+    copy.enabledExtensionCount++;
+    assert_int_equal(pv_vkhost_create_device_rewrite(&view, &copy, &rewrite),
+                     VK_ERROR_EXTENSION_NOT_PRESENT);
+}
+
 static void test_memory(void **state)
 {
     VkMemoryDedicatedAllocateInfo dedicated = {
@@ -381,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_exported_optimal_images_become_linear_if_they_can),
         cmocka_unit_test(test_buffers),
         cmocka_unit_test(test_device),
+        cmocka_unit_test(test_extension_count_cap),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_sync),
         cmocka_unit_test(test_aspects),

@@ -393,6 +393,24 @@ static void test_input_credit_is_counted(void **state)
     expect(bench, &bench->guest, PV_VM_AGENT_ABANDON, 1);
 }
 
+/* More output than this is never granted at once: the sum would wrap. */
+static void test_output_credit_has_a_cap(void **state)
+{
+    const uint32_t cap_bytes = (uint32_t)1 << 30;
+    struct bench *bench = *state;
+    struct pv_vm_agent_frame frame;
+
+    agent_comes(bench);
+    say(bench, &bench->clients[0], PV_VM_AGENT_EXEC, 1, "a", 1);
+    expect(bench, &bench->guest, PV_VM_AGENT_EXEC, 1);
+    say_u32(bench, &bench->clients[0], PV_VM_AGENT_CREDIT, 1,
+            cap_bytes - PV_VM_AGENT_OUTPUT_CREDIT_BYTES);
+    expect(bench, &bench->guest, PV_VM_AGENT_CREDIT, 1);
+    say_u32(bench, &bench->clients[0], PV_VM_AGENT_CREDIT, 1, 1);
+    assert_int_equal(hear(bench, &bench->clients[0], &frame), -2);
+    expect(bench, &bench->guest, PV_VM_AGENT_ABANDON, 1);
+}
+
 /* A client that grants a lot and reads nothing is closed; its neighbour does not notice. */
 static void test_what_waits_for_a_client_has_a_cap(void **state)
 {
@@ -753,6 +771,7 @@ int main(void)
         BENCH_TEST(test_hostile_credit_of_zero),
         BENCH_TEST(test_a_command_starts_once),
         BENCH_TEST(test_input_credit_is_counted),
+        BENCH_TEST(test_output_credit_has_a_cap),
         BENCH_TEST(test_what_waits_for_a_client_has_a_cap),
         BENCH_TEST(test_what_waits_for_the_agent_has_a_cap),
         BENCH_TEST(test_an_agent_that_comes_and_goes_for_ever),
