@@ -5,7 +5,6 @@
  * program, so what it does can be done by hand with the same words.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +16,6 @@
 #include "cli/host_programs.h"
 #include "cli/options.h"
 #include "cli/places.h"
-#include "cli/usage.h"
 #include "os/process.h"
 
 /*
@@ -64,13 +62,10 @@ static int parse(int argc, char **argv, struct demo_options *ret)
 {
     const struct pv_cli_option_group groups[] = {{rows, PV_ARRAY_LEN(rows), ret},
                                                  PV_CLI_OPTION_GROUPS_END};
-    const int r = pv_cli_options_parse(argc, argv, groups, help);
+    const int r = pv_cli_options_parse(argc, argv, groups, help, PV_CLI_WORDS_NONE, NULL);
 
     if (r != 0) {
         return r;
-    }
-    if (optind != argc) {
-        return pv_cli_usage_error("demo", "takes no argument '%s'", argv[optind]);
     }
     /* The default too: the folder at hand may be one that cannot be written to. */
     return pv_cli_check_output("--output", ret->picture) ? 0 : PV_CLI_USAGE;
