@@ -262,9 +262,8 @@ static void on_agent_hang_up(void *user)
 
 /* --- starting --------------------------------------------------------------------------------- */
 
-static int start_qemu(struct pv_vm_machine *machine)
+static int spawn_qemu(struct pv_vm_machine *machine)
 {
-    const struct pv_vm_machine_options *options = &machine->options;
     const int kept[] = {machine->agent_fds[1], machine->qmp_fds[1]};
     struct pv_os_process_options process = {
         .arguments = (const char *const *)machine->qemu_args.items,
@@ -272,9 +271,8 @@ static int start_qemu(struct pv_vm_machine *machine)
         .kept_count = 2,
     };
     char path[PV_VM_RUNTIME_PATH_MAX];
-    int listen_fd = -1;
     int log_fd = -1;
-    int r = pv_vm_runtime_file(options->runtime, PV_VM_MACHINE_QEMU_LOG, path);
+    int r = pv_vm_runtime_file(machine->options.runtime, PV_VM_MACHINE_QEMU_LOG, path);
 
     if (r == 0) {
         log_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -289,22 +287,29 @@ static int start_qemu(struct pv_vm_machine *machine)
     close_fd(&machine->agent_fds[1]);
     close_fd(&machine->qmp_fds[1]);
     if (r == 0) {
-        r = pv_os_loop_add(options->loop, machine->qemu.exit_fd, PV_OS_LOOP_READ, on_qemu_exit,
-                           machine, &machine->qemu_source);
+        r = pv_os_loop_add(machine->options.loop, machine->qemu.exit_fd, PV_OS_LOOP_READ,
+                           on_qemu_exit, machine, &machine->qemu_source);
     }
-    if (r == 0) {
-        const struct pv_vm_relay_options relay = {
-            .loop = options->loop,
-            .log = options->log,
-            .port_fd = machine->agent_fds[0],
-            .on_ready = on_agent_ready,
-            .on_lost = on_agent_lost,
-            .on_hang_up = on_agent_hang_up,
-            .user = machine,
-        };
+    return r;
+}
 
-        r = pv_vm_relay_create(&relay, &machine->relay);
-    }
+/* The relay to the agent, with its socket for others. */
+static int start_relay(struct pv_vm_machine *machine)
+{
+    const struct pv_vm_machine_options *options = &machine->options;
+    const struct pv_vm_relay_options relay = {
+        .loop = options->loop,
+        .log = options->log,
+        .port_fd = machine->agent_fds[0],
+        .on_ready = on_agent_ready,
+        .on_lost = on_agent_lost,
+        .on_hang_up = on_agent_hang_up,
+        .user = machine,
+    };
+    char path[PV_VM_RUNTIME_PATH_MAX];
+    int listen_fd = -1;
+    int r = pv_vm_relay_create(&relay, &machine->relay);
+
     if (r == 0) {
         r = pv_vm_runtime_file(options->runtime, PV_VM_MACHINE_AGENT_SOCKET, path);
     }
@@ -314,13 +319,23 @@ static int start_qemu(struct pv_vm_machine *machine)
     if (r == 0) {
         r = pv_vm_relay_listen(machine->relay, listen_fd);
     }
+    return r;
+}
+
+static int start_qemu(struct pv_vm_machine *machine)
+{
+    int r = spawn_qemu(machine);
+
     if (r == 0) {
-        r = pv_vm_qmp_create(options->loop, machine->qmp_fds[0], on_qmp_event, machine,
+        r = start_relay(machine);
+    }
+    if (r == 0) {
+        r = pv_vm_qmp_create(machine->options.loop, machine->qmp_fds[0], on_qmp_event, machine,
                              &machine->qmp);
     }
     if (r == 0) {
         machine->state = STATE_BOOTING;
-        set_timer_ms(machine, options->boot_timeout_ms);
+        set_timer_ms(machine, machine->options.boot_timeout_ms);
     }
     return r;
 }
