@@ -313,6 +313,23 @@ static void test_part_count_cap(void **state)
     }
 }
 
+static void test_writable_part_count_cap(void **state)
+{
+    struct fixture *fixture = *state;
+    const uint32_t cap = PV_VIRTIO_CHAIN_WRITABLE_COUNT_MAX;
+
+    for (uint32_t count = cap; count <= cap + 1; count++) {
+        describe(fixture, 0, TABLE, count * 16, FAKE_INDIRECT, 0);
+        for (uint32_t i = 0; i < count; i++) {
+            describe_in_table(fixture, i, DATA + 2 * i, 1,
+                              FAKE_WRITE | (i + 1 < count ? FAKE_NEXT : 0), (uint16_t)(i + 1));
+        }
+        assert_null(walk(fixture, 0));
+        assert_int_equal(fixture->chain->writable.count, cap);
+        assert_int_equal(fixture->chain->writable.is_cut, count > cap);
+    }
+}
+
 static void test_address_sums_that_wrap_are_not_joined(void **state)
 {
     struct fixture *fixture = *state;
@@ -348,6 +365,7 @@ int main(void)
         T(test_readable_bytes_cap),
         T(test_sum_of_lengths_does_not_wrap),
         T(test_part_count_cap),
+        T(test_writable_part_count_cap),
         T(test_address_sums_that_wrap_are_not_joined),
     };
 
