@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/log_tail.h"
 #include "cli/options.h"
 #include "cli/places.h"
 #include "cli/usage.h"
@@ -13,6 +14,7 @@
 
 struct image_options {
     const char *cache;
+    const char *log;
     bool force;
 };
 
@@ -29,16 +31,22 @@ static const struct pv_cli_option rows[] = {
      .help = "where images are (PEARVISOR_CACHE_DIR)",
      .kind = PV_CLI_OPTION_TEXT,
      .offset = offsetof(struct image_options, cache)},
+    {.name = "log",
+     .value = "FILE",
+     .help = "what a build says goes there, not to the terminal",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct image_options, log)},
     {.name = "force",
      .help = "build it again all the same",
      .kind = PV_CLI_OPTION_FLAG,
      .offset = offsetof(struct image_options, force)},
 };
 
-static int build(const struct pv_vm_image_store *store, const char *name, bool force)
+static int build(const struct pv_vm_image_store *store, const char *name,
+                 const struct image_options *options)
 {
     bool built = false;
-    const int r = pv_vm_image_build(store, name, force, &built);
+    const int r = pv_vm_image_build(store, name, options->force, options->log, &built);
 
     switch (r) {
     case 0:
@@ -51,7 +59,13 @@ static int build(const struct pv_vm_image_store *store, const char *name, bool f
         fprintf(stderr, "pearvisor: '%s' is not a name of an image\n", name);
         return PV_CLI_USAGE;
     case -EIO:
+        if (options->log != NULL) {
+            pv_cli_log_tail_print(options->log, "the build");
+        }
         fprintf(stderr, "pearvisor: the image was not built; the lines above say why\n");
+        return PV_CLI_FAILED;
+    case -EBADF:
+        fprintf(stderr, "pearvisor: --log: cannot write '%s'\n", options->log);
         return PV_CLI_FAILED;
     case -EINTR:
         fprintf(stderr, "pearvisor: interrupted; nothing was kept\n");
@@ -123,7 +137,7 @@ int pv_cli_image(int argc, char **argv)
     }
     store = pv_cli_image_store(&places, arch);
     if (count == 2 && strcmp(words[0], "build") == 0) {
-        return build(&store, words[1], options.force);
+        return build(&store, words[1], &options);
     }
     if (count == 1 && strcmp(words[0], "list") == 0) {
         return list(&store);
