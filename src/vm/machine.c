@@ -3,7 +3,8 @@
  * The life of a VM; see the header for its states.
  *
  * The device listens before QEMU starts, and QEMU ends before the device does: a QEMU without its
- * back end leaves guest tasks waiting for ever, and cannot take a new one.
+ * back end leaves guest tasks waiting for ever, and cannot take a new one. When QEMU ends by
+ * itself, the device follows as soon as its connection closes, and may be reaped first.
  */
 #include "vm/machine.h"
 
@@ -35,6 +36,8 @@
 #define POWER_OFF_TIMEOUT_MS   5000
 #define QUIT_TIMEOUT_MS        3000
 #define DEVICE_TERM_TIMEOUT_MS 3000
+/* QEMU gives 2 GiB of guest memory back between hanging up on the device and its own end. */
+#define QEMU_END_TIMEOUT_MS 2000
 
 enum state {
     STATE_STARTING,
@@ -62,6 +65,7 @@ struct pv_vm_machine {
     struct pv_os_timer *timer; /* what the current state waits for at most */
     bool firmware_may_reset;   /* once more, in the boot at hand */
     bool is_qemu_killed;       /* by us */
+    bool has_device_left;      /* of its own accord: QEMU's end is awaited, to judge by that */
     uint64_t listen_end_ns;
     char gpu_socket_path[PV_VM_RUNTIME_PATH_MAX];
 };
@@ -204,6 +208,10 @@ static void on_device_exit(void *user, uint32_t events)
     machine->device_source = NULL;
     if (machine->state == STATE_ENDING_DEVICE) {
         finish(machine);
+    } else if (machine->state < STATE_POWERING_OFF && machine->qemu.pid != 0 && !end.by_signal
+               && end.value == 0) {
+        machine->has_device_left = true;
+        set_timer_ms(machine, QEMU_END_TIMEOUT_MS);
     } else if (machine->state < STATE_POWERING_OFF) {
         pv_base_log_error(machine->options.log, TOPIC, "the device process ended with %s %d",
                           end.by_signal ? "signal" : "status", end.value);
@@ -219,7 +227,7 @@ static void on_qmp_event(void *user, const char *name, const json_t *data)
     pv_base_log_guest(machine->options.log, TOPIC, PV_BASE_LOG_DEBUG, "QEMU says %.64s", name);
     if (strcmp(name, "VSERPORT_CHANGE") == 0) {
         pv_vm_relay_set_port_open(machine->relay, json_is_true(json_object_get(data, "open")));
-    } else if (strcmp(name, "RESET") == 0) {
+    } else if (strcmp(name, "RESET") == 0 && !machine->has_device_left) {
         if (machine->state == STATE_BOOTING && machine->firmware_may_reset) {
             /* After a reset SeaBIOS finds its memory used and makes another, harder one. */
             machine->firmware_may_reset = false;
@@ -241,7 +249,9 @@ static void on_agent_ready(void *user)
 
     if (machine->state == STATE_BOOTING) {
         machine->state = STATE_READY;
-        pv_os_timer_clear(machine->timer);
+        if (!machine->has_device_left) {
+            pv_os_timer_clear(machine->timer);
+        }
     }
     if (machine->state == STATE_READY) {
         machine->options.on_ready(machine->options.user);
@@ -375,6 +385,11 @@ static void on_timer(void *user)
 {
     struct pv_vm_machine *machine = user;
 
+    if (machine->has_device_left && machine->state < STATE_POWERING_OFF) {
+        pv_base_log_error(machine->options.log, TOPIC, "the device process has left QEMU");
+        enter_stop(machine, PV_VM_MACHINE_DEVICE_DIED);
+        return;
+    }
     switch (machine->state) {
     case STATE_STARTING:
         await_device(machine);
