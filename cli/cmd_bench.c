@@ -8,7 +8,6 @@
  * with virgl_test_server's options.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +18,7 @@
 #include "cli/bench_ways.h"
 #include "cli/commands.h"
 #include "cli/host_programs.h"
-#include "cli/numbers.h"
-#include "cli/usage.h"
+#include "cli/options.h"
 
 #define RUN_TIMEOUT_MS 180000
 #define IDLE_SETTLE_S  4
@@ -30,6 +28,7 @@
 struct bench_options {
     enum pv_cli_bench_way ways[PV_BENCH_WAYS_MAX];
     unsigned int way_count;
+    const char *against; /* the ways, as they were given */
     const char *peer;
     const char *client_icd;
     const char *program;
@@ -53,24 +52,61 @@ struct bench {
     unsigned int idle_count;
 };
 
-static void print_help(FILE *file)
-{
-    (void)fprintf(
-        file,
-        "usage: pearvisor bench [OPTIONS]\n\n"
-        "Measures Vulkan calls natively and through us, in turns, and prints times and ratios.\n\n"
-        "  --against WAYS     of native, vtest, guest, peer; ratios are to the first\n"
-        "                     (default native,vtest)\n"
-        "  --peer PROGRAM     another vtest server, such as virgl_test_server; for way \"peer\"\n"
-        "  --rounds N         runs of each way, of which the median counts (default 3)\n"
-        "  --quick            one short round: does it run?\n"
-        "  --only CASE        one case of pv-bench (pv-bench --list names them)\n"
-        "  --no-idle          without memory and wake-ups of idle programs\n"
-        "  --client-icd FILE  Mesa's Venus driver (default: PV_VENUS_ICD, or the system's)\n"
-        "  --program FILE     pv-bench (default: the one of the build)\n"
-        "  --json             JSON instead of a table\n"
-        "  --output FILE      JSON into this file, besides\n");
-}
+static const char help[] =
+    "usage: pearvisor bench [OPTIONS]\n\n"
+    "Measures Vulkan calls natively and through us, in turns, and prints times and ratios.\n";
+
+static const struct pv_cli_option rows[] = {
+    {.name = "against",
+     .value = "WAYS",
+     .help = "of native, vtest, guest, peer; ratios are to the first\n(default native,vtest)",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct bench_options, against)},
+    {.name = "peer",
+     .value = "PROGRAM",
+     .help = "another vtest server, such as virgl_test_server; for\nway \"peer\"",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct bench_options, peer)},
+    {.name = "rounds",
+     .value = "N",
+     .help = "runs of each way, of which the median counts (default 3)",
+     .kind = PV_CLI_OPTION_NUMBER,
+     .min = 1,
+     .max = PV_BENCH_ROUNDS_MAX,
+     .offset = offsetof(struct bench_options, rounds)},
+    {.name = "quick",
+     .help = "one short round: does it run?",
+     .kind = PV_CLI_OPTION_FLAG,
+     .offset = offsetof(struct bench_options, quick)},
+    {.name = "only",
+     .value = "CASE",
+     .help = "one case of pv-bench (pv-bench --list names them)",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct bench_options, only)},
+    {.name = "no-idle",
+     .help = "without memory and wake-ups of idle programs",
+     .kind = PV_CLI_OPTION_FLAG,
+     .offset = offsetof(struct bench_options, without_idle)},
+    {.name = "client-icd",
+     .value = "FILE",
+     .help = "Mesa's Venus driver (default: PV_VENUS_ICD, or the\nsystem's)",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct bench_options, client_icd)},
+    {.name = "program",
+     .value = "FILE",
+     .help = "pv-bench (default: the one of the build)",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct bench_options, program)},
+    {.name = "json",
+     .help = "JSON instead of a table",
+     .kind = PV_CLI_OPTION_FLAG,
+     .offset = offsetof(struct bench_options, json)},
+    {.name = "output",
+     .value = "FILE",
+     .help = "JSON into this file, besides",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct bench_options, output)},
+};
 
 static bool take_ways(const char *text, struct bench_options *ret)
 {
@@ -100,61 +136,14 @@ static bool take_ways(const char *text, struct bench_options *ret)
 /* Returns 0, or an exit status to leave with; -1 for "leave with success". */
 static int parse(int argc, char **argv, struct bench_options *ret)
 {
-    static const struct option options[] = {
-        {"against", required_argument, NULL, 'a'}, {"peer", required_argument, NULL, 'p'},
-        {"rounds", required_argument, NULL, 'r'},  {"quick", no_argument, NULL, 'q'},
-        {"only", required_argument, NULL, 'o'},    {"no-idle", no_argument, NULL, 'n'},
-        {"output", required_argument, NULL, 'f'},  {"client-icd", required_argument, NULL, 'i'},
-        {"program", required_argument, NULL, 'g'}, {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
-    };
-    bool good = true;
-    int option;
+    const struct pv_cli_option_group groups[] = {{rows, PV_ARRAY_LEN(rows), ret},
+                                                 PV_CLI_OPTION_GROUPS_END};
+    const int r = pv_cli_options_parse(argc, argv, groups, help, PV_CLI_WORDS_NONE, NULL);
 
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        switch (option) {
-        case 'a':
-            good = take_ways(optarg, ret) && good;
-            break;
-        case 'p':
-            ret->peer = optarg;
-            break;
-        case 'r':
-            good = pv_cli_number("--rounds", optarg, 1, PV_BENCH_ROUNDS_MAX, &ret->rounds) && good;
-            break;
-        case 'q':
-            ret->quick = true;
-            break;
-        case 'o':
-            ret->only = optarg;
-            break;
-        case 'n':
-            ret->without_idle = true;
-            break;
-        case 'i':
-            ret->client_icd = optarg;
-            break;
-        case 'g':
-            ret->program = optarg;
-            break;
-        case 'f':
-            ret->output = optarg;
-            break;
-        case 'j':
-            ret->json = true;
-            break;
-        case 'h':
-            print_help(stdout);
-            return -1;
-        default:
-            good = false;
-            break;
-        }
+    if (r == 0 && ret->against != NULL && !take_ways(ret->against, ret)) {
+        return PV_CLI_USAGE;
     }
-    if (good && optind != argc) {
-        return pv_cli_usage_error("bench", "takes no argument '%s'", argv[optind]);
-    }
-    return good ? 0 : PV_CLI_USAGE;
+    return r;
 }
 
 static int prepare(struct bench *bench)

@@ -5,7 +5,6 @@
  * program, so what it does can be done by hand with the same words.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,14 +16,13 @@
 #include "cli/host_programs.h"
 #include "cli/options.h"
 #include "cli/places.h"
-#include "cli/usage.h"
-#include "os/process.h"
 
 /*
  * Frames of the last run of vkcube before the picture is taken: more than Weston needs to fade a
  * window out or in (a quarter of a second each), so the cube itself must have been drawn.
  */
 #define PICTURE_AFTER "60"
+#define IMAGE         "debian-13"
 
 struct demo_options {
     const char *picture;
@@ -64,27 +62,13 @@ static int parse(int argc, char **argv, struct demo_options *ret)
 {
     const struct pv_cli_option_group groups[] = {{rows, PV_ARRAY_LEN(rows), ret},
                                                  PV_CLI_OPTION_GROUPS_END};
-    const int r = pv_cli_options_parse(argc, argv, groups, help);
+    const int r = pv_cli_options_parse(argc, argv, groups, help, PV_CLI_WORDS_NONE, NULL);
 
     if (r != 0) {
         return r;
     }
-    if (optind != argc) {
-        return pv_cli_usage_error("demo", "takes no argument '%s'", argv[optind]);
-    }
     /* The default too: the folder at hand may be one that cannot be written to. */
     return pv_cli_check_output("--output", ret->picture) ? 0 : PV_CLI_USAGE;
-}
-
-/* What `run` will need, before an image is built for minutes. Says what is missing. */
-static bool can_run(void)
-{
-    const struct pv_vm_arch *arch = pv_cli_arch();
-    struct pv_vm_qemu qemu;
-    char renderer[PATH_MAX];
-
-    return arch != NULL && pv_cli_qemu_find(arch, NULL, &qemu)
-           && pv_cli_renderer_find(NULL, renderer);
 }
 
 /* Run one of our subcommands to its end, on our terminal; Ctrl-C reaches it as it reaches us. */
@@ -110,50 +94,76 @@ static int run_subcommand(const char *program, char **argv)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* Build the image if that is to be done; what the build says goes to a file beside it. */
+static int build_image(const struct pv_cli_places *places, const struct pv_vm_arch *arch)
+{
+    const struct pv_vm_image_store store = pv_cli_image_store(places, arch);
+    char log[PATH_MAX + sizeof("/" IMAGE ".log")];
+    char *arguments[] = {(char[]){"pearvisor"},
+                         (char[]){"image"},
+                         (char[]){"build"},
+                         (char[]){"--log"},
+                         log,
+                         (char[]){IMAGE},
+                         NULL};
+    struct pv_vm_image image;
+    const int r = pv_vm_image_find(&store, IMAGE, &image);
+
+    (void)snprintf(log, sizeof(log), "%s/" IMAGE ".log", places->cache);
+    if (r == -ENOENT || (r == 0 && image.is_outdated)) {
+        printf("building the guest image, a few minutes; see %s\n", log);
+        (void)fflush(stdout);
+    }
+    return run_subcommand(places->program, arguments);
+}
+
+static int run_vkcube(const struct pv_cli_places *places, const struct demo_options *options)
+{
+    char frames[16];
+    char *arguments[] = {(char[]){"pearvisor"},
+                         (char[]){"run"},
+                         (char[]){"--accel"},
+                         (char *)(uintptr_t)options->accel,
+                         (char[]){"--screenshot"},
+                         (char *)(uintptr_t)options->picture,
+                         (char[]){"--screenshot-after"},
+                         (char[]){PICTURE_AFTER},
+                         (char[]){"--timeout"},
+                         (char[]){"300"},
+                         (char[]){"--"},
+                         (char[]){"demo-session"},
+                         frames,
+                         NULL};
+
+    (void)snprintf(frames, sizeof(frames), "%u", options->frames);
+    printf("booting the guest ...\n");
+    (void)fflush(stdout);
+    (void)unlink(options->picture);
+    return run_subcommand(places->program, arguments);
+}
+
 int pv_cli_demo(int argc, char **argv)
 {
     struct demo_options options = {.picture = "pearvisor-demo.png", .accel = "auto", .frames = 300};
-    char frames[16];
-    char program[PATH_MAX];
-    char *build[] = {(char[]){"pearvisor"}, (char[]){"image"}, (char[]){"build"},
-                     (char[]){"debian-13"}, NULL};
-    char *run[] = {(char[]){"pearvisor"},
-                   (char[]){"run"},
-                   (char[]){"--accel"},
-                   NULL,
-                   (char[]){"--screenshot"},
-                   NULL,
-                   (char[]){"--screenshot-after"},
-                   (char[]){PICTURE_AFTER},
-                   (char[]){"--timeout"},
-                   (char[]){"300"},
-                   (char[]){"--"},
-                   (char[]){"demo-session"},
-                   frames,
-                   NULL};
+    const struct pv_vm_arch *arch;
+    struct pv_cli_places places;
+    struct pv_vm_qemu qemu;
+    char renderer[PATH_MAX];
     int r = parse(argc, argv, &options);
 
     if (r != 0) {
         return r < 0 ? 0 : r;
     }
-    if (pv_os_process_own_path(program, sizeof(program)) != 0) {
-        fprintf(stderr, "pearvisor: cannot find the path of this program\n");
+    /* What `run` will need, before an image is built for minutes. They say what is missing. */
+    arch = pv_cli_arch();
+    if (arch == NULL || !pv_cli_qemu_find(arch, NULL, &qemu)
+        || !pv_cli_renderer_find(NULL, renderer) || !pv_cli_places_find(NULL, &places)) {
         return PV_CLI_FAILED;
     }
-    (void)snprintf(frames, sizeof(frames), "%u", options.frames);
-    run[3] = (char *)(uintptr_t)options.accel;
-    run[5] = (char *)(uintptr_t)options.picture;
-    if (!can_run()) {
-        return PV_CLI_FAILED;
+    r = build_image(&places, arch);
+    if (r == 0) {
+        r = run_vkcube(&places, &options);
     }
-    r = run_subcommand(program, build);
-    if (r != 0) {
-        return r;
-    }
-    printf("booting the guest ...\n");
-    fflush(stdout);
-    (void)unlink(options.picture);
-    r = run_subcommand(program, run);
     if (r != 0) {
         return r;
     }

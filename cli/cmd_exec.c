@@ -1,31 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* pearvisor exec: run a command in a guest that `pearvisor run` keeps. */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
-#include "cli/numbers.h"
+#include "cli/guest.h"
+#include "cli/options.h"
+#include "cli/terminal.h"
+#include "cli/usage.h"
 #include "os/loop.h"
 #include "os/signals.h"
 #include "os/socket.h"
-#include "cli/places.h"
-#include "cli/terminal.h"
-#include "cli/usage.h"
 #include "vm/machine.h"
-#include "vm/runtime.h"
 #include "vm/session.h"
 
-#define VARIABLE_MAX 64
+#define TIMEOUT_MAX_S 4000000u
 
 struct exec {
     struct pv_os_loop *loop;
     struct pv_vm_session *session;
     struct pv_cli_terminal terminal;
     bool has_timed_out;
+    bool was_too_early; /* there is no agent yet */
     unsigned int signal_count;
     int signal_number; /* that made us leave; 0: none */
     enum pv_vm_agent_exit how;
@@ -36,27 +35,11 @@ struct exec_options {
     const char *vm;
     const char *agent_socket;
     const char *directory;
-    const char *variables[VARIABLE_MAX + 2]; /* one more for TERM, and the end */
-    size_t variable_count;
+    struct pv_cli_list variables;
     uint32_t timeout_s;
     bool terminal;
     char **command;
 };
-
-static void print_help(FILE *file)
-{
-    fprintf(file,
-            "usage: pearvisor exec [OPTIONS] [--] COMMAND...\n\n"
-            "Runs COMMAND in a guest that 'pearvisor run --keep-alive' keeps, and returns its\n"
-            "exit status (124 at a timeout, 125 when there is no such guest or it went away).\n"
-            "\n"
-            "  --vm NAME            which guest; needed only if several run\n"
-            "  --agent-socket PATH  the same by its socket\n"
-            "  --tty                with a terminal\n"
-            "  --env NAME=VALUE     add to COMMAND's environment\n"
-            "  --cwd DIR            run it in DIR\n"
-            "  --timeout SECONDS    give it that long\n");
-}
 
 static void on_end(void *user, enum pv_vm_agent_exit how, uint32_t value)
 {
@@ -64,6 +47,7 @@ static void on_end(void *user, enum pv_vm_agent_exit how, uint32_t value)
 
     exec->how = how;
     exec->value = value;
+    exec->was_too_early = pv_vm_session_was_too_early(exec->session);
     pv_os_loop_stop(exec->loop);
 }
 
@@ -100,93 +84,86 @@ static void on_signal(void *user, int number)
     }
 }
 
+static bool check_variable(const char *option, const char *value)
+{
+    if (strchr(value, '=') != NULL) {
+        return true;
+    }
+    (void)fprintf(stderr, "pearvisor: %s wants NAME=VALUE, not '%s'\n", option, value);
+    return false;
+}
+
+static const char help[] =
+    "usage: pearvisor exec [OPTIONS] [--] COMMAND...\n\n"
+    "Runs COMMAND in a guest that 'pearvisor run --keep-alive' keeps, and returns its\n"
+    "exit status (124 at a timeout, 125 when there is no such guest or it went away).\n";
+
+static const struct pv_cli_option rows[] = {
+    {.name = "vm",
+     .value = "NAME",
+     .help = "which guest; needed only if several run",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct exec_options, vm)},
+    {.name = "agent-socket",
+     .value = "PATH",
+     .help = "the same by its socket",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct exec_options, agent_socket)},
+    {.name = "tty",
+     .help = "with a terminal",
+     .kind = PV_CLI_OPTION_FLAG,
+     .offset = offsetof(struct exec_options, terminal)},
+    {.name = "env",
+     .value = "NAME=VALUE",
+     .help = "add to COMMAND's environment; again for the next one",
+     .kind = PV_CLI_OPTION_LIST,
+     .check = check_variable,
+     .offset = offsetof(struct exec_options, variables)},
+    {.name = "cwd",
+     .value = "DIR",
+     .help = "run it in DIR",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct exec_options, directory)},
+    {.name = "timeout",
+     .value = "SECONDS",
+     .help = "give it that long",
+     .kind = PV_CLI_OPTION_NUMBER,
+     .min = 1,
+     .max = TIMEOUT_MAX_S,
+     .offset = offsetof(struct exec_options, timeout_s)},
+};
+
 /* Returns 0, or an exit status to leave with; -1 for "leave with success". */
 static int parse(int argc, char **argv, struct exec_options *ret)
 {
-    static const struct option options[] = {
-        {"vm", required_argument, NULL, 'v'},  {"agent-socket", required_argument, NULL, 's'},
-        {"tty", no_argument, NULL, 't'},       {"env", required_argument, NULL, 'e'},
-        {"cwd", required_argument, NULL, 'd'}, {"timeout", required_argument, NULL, 'T'},
-        {"help", no_argument, NULL, 'h'},      {NULL, 0, NULL, 0},
-    };
-    bool ok = true;
-    int option;
+    const struct pv_cli_option_group groups[] = {{rows, PV_ARRAY_LEN(rows), ret},
+                                                 PV_CLI_OPTION_GROUPS_END};
+    const int r =
+        pv_cli_options_parse(argc, argv, groups, help, PV_CLI_WORDS_COMMAND, &ret->command);
 
-    while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
-        switch (option) {
-        case 'v':
-            ret->vm = optarg;
-            break;
-        case 's':
-            ret->agent_socket = optarg;
-            break;
-        case 't':
-            ret->terminal = true;
-            break;
-        case 'e':
-            if (ret->variable_count == VARIABLE_MAX || strchr(optarg, '=') == NULL) {
-                fprintf(stderr, "pearvisor: --env wants NAME=VALUE, at most %d times\n",
-                        VARIABLE_MAX);
-                ok = false;
-            } else {
-                ret->variables[ret->variable_count++] = optarg;
-            }
-            break;
-        case 'd':
-            ret->directory = optarg;
-            break;
-        case 'T':
-            ok = pv_cli_number("--timeout", optarg, 1, 4000000, &ret->timeout_s) && ok;
-            break;
-        case 'h':
-            print_help(stdout);
-            return -1;
-        default:
-            ok = false;
-            break;
-        }
-    }
-    ret->command = argv + optind;
-    if (ok && ret->command[0] == NULL) {
+    if (r == 0 && ret->command[0] == NULL) {
         return pv_cli_usage_error("exec", "name a command to run in the guest");
     }
-    return ok ? 0 : PV_CLI_USAGE;
+    return r;
 }
 
 /* Returns a connected socket, or -1 after saying why not. */
 static int connect_agent(const struct exec_options *options)
 {
-    struct pv_cli_places places;
-    struct pv_vm_runtime runtime;
-    char path[PV_VM_RUNTIME_PATH_MAX];
-    const char *socket_path = options->agent_socket;
+    char found[PV_VM_RUNTIME_PATH_MAX];
+    const char *path = options->agent_socket;
     int fd;
     int r;
 
-    if (socket_path == NULL) {
-        if (!pv_cli_places_find(NULL, &places)) {
+    if (path == NULL) {
+        if (!pv_cli_guest_find(options->vm, PV_VM_MACHINE_AGENT_SOCKET, found)) {
             return -1;
         }
-        r = pv_vm_runtime_find(places.runtime, options->vm, &runtime);
-        if (r == 0) {
-            r = pv_vm_runtime_file(&runtime, PV_VM_MACHINE_AGENT_SOCKET, path);
-        }
-        if (r != 0) {
-            if (r == -ENOTUNIQ) {
-                fprintf(stderr, "pearvisor: several guests run: name one with --vm\n");
-            } else if (options->vm != NULL) {
-                fprintf(stderr, "pearvisor: no guest %s runs\n", options->vm);
-            } else {
-                fprintf(stderr, "pearvisor: no guest runs: start one with "
-                                "'pearvisor run --keep-alive'\n");
-            }
-            return -1;
-        }
-        socket_path = path;
+        path = found;
     }
-    r = pv_os_socket_connect(socket_path, &fd);
+    r = pv_os_socket_connect(path, &fd);
     if (r != 0) {
-        fprintf(stderr, "pearvisor: no guest answers at %s: %s\n", socket_path, strerror(-r));
+        fprintf(stderr, "pearvisor: no guest answers at %s: %s\n", path, strerror(-r));
         return -1;
     }
     return fd;
@@ -232,7 +209,8 @@ static int conclude(const struct exec_options *options, const struct exec *exec)
         fprintf(stderr, "pearvisor: the guest cannot run '%s': %s\n", options->command[0],
                 strerror((int)exec->value));
     } else if (exec->how == PV_VM_AGENT_EXIT_LOST) {
-        fprintf(stderr, "pearvisor: the guest went away, or is not ready yet\n");
+        fprintf(stderr, "pearvisor: the guest %s\n",
+                exec->was_too_early ? "is not ready yet" : "went away");
     }
     return pv_vm_session_exit_status(exec->how, exec->value);
 }
@@ -254,14 +232,14 @@ int pv_cli_exec(int argc, char **argv)
         return r < 0 ? 0 : r;
     }
     if (options.terminal) {
-        options.variables[options.variable_count++] = "TERM=xterm-256color";
+        options.variables.texts[options.variables.count++] = "TERM=xterm-256color";
     }
     session.agent_fd = connect_agent(&options);
     if (session.agent_fd < 0) {
         return PV_CLI_FAILED;
     }
     session.arguments = (const char *const *)options.command;
-    session.variables = options.variables;
+    session.variables = options.variables.texts;
     session.directory = options.directory;
     session.wants_terminal = options.terminal;
     signal(SIGPIPE, SIG_IGN);

@@ -1,29 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /* pearvisor image: build, list or remove guest images. */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/log_tail.h"
+#include "cli/options.h"
 #include "cli/places.h"
 #include "cli/usage.h"
 #include "vm/image.h"
 
-static void print_help(FILE *file)
-{
-    fprintf(file, "usage: pearvisor image [--cache-dir DIR] build [--force] NAME\n"
-                  "       pearvisor image [--cache-dir DIR] list\n"
-                  "       pearvisor image [--cache-dir DIR] rm NAME\n\n"
-                  "Images are made from stock packages, for this machine's architecture. An image\n"
-                  "that is up to date is not built again unless --force is given.\n");
-}
+struct image_options {
+    const char *cache;
+    const char *log;
+    bool force;
+};
 
-static int build(const struct pv_vm_image_store *store, const char *name, bool force)
+static const char help[] =
+    "usage: pearvisor image [OPTIONS] build NAME\n"
+    "       pearvisor image [OPTIONS] list\n"
+    "       pearvisor image [OPTIONS] rm NAME\n\n"
+    "Images are made from stock packages, for this machine's architecture. One that is up\n"
+    "to date is not built again.\n";
+
+static const struct pv_cli_option rows[] = {
+    {.name = "cache-dir",
+     .value = "DIR",
+     .help = "where images are (PEARVISOR_CACHE_DIR)",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct image_options, cache)},
+    {.name = "log",
+     .value = "FILE",
+     .help = "what a build says goes there, not to the terminal",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct image_options, log)},
+    {.name = "force",
+     .help = "build it again all the same",
+     .kind = PV_CLI_OPTION_FLAG,
+     .offset = offsetof(struct image_options, force)},
+};
+
+static int build(const struct pv_vm_image_store *store, const char *name,
+                 const struct image_options *options)
 {
     bool built = false;
-    const int r = pv_vm_image_build(store, name, force, &built);
+    const int r = pv_vm_image_build(store, name, options->force, options->log, &built);
 
     switch (r) {
     case 0:
@@ -36,7 +59,13 @@ static int build(const struct pv_vm_image_store *store, const char *name, bool f
         fprintf(stderr, "pearvisor: '%s' is not a name of an image\n", name);
         return PV_CLI_USAGE;
     case -EIO:
+        if (options->log != NULL) {
+            pv_cli_log_tail_print(options->log, "the build");
+        }
         fprintf(stderr, "pearvisor: the image was not built; the lines above say why\n");
+        return PV_CLI_FAILED;
+    case -EBADF:
+        fprintf(stderr, "pearvisor: --log: cannot write '%s'\n", options->log);
         return PV_CLI_FAILED;
     case -EINTR:
         fprintf(stderr, "pearvisor: interrupted; nothing was kept\n");
@@ -86,49 +115,35 @@ static int rm(const struct pv_vm_image_store *store, const char *name)
 
 int pv_cli_image(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"cache-dir", required_argument, NULL, 'c'},
-        {"force", no_argument, NULL, 'f'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
+    struct image_options options = {0};
+    const struct pv_cli_option_group groups[] = {{rows, PV_ARRAY_LEN(rows), &options},
+                                                 PV_CLI_OPTION_GROUPS_END};
     struct pv_cli_places places;
     const struct pv_vm_arch *arch;
     struct pv_vm_image_store store;
-    const char *cache = NULL;
-    bool force = false;
-    int option;
+    char **words = NULL;
+    size_t count = 0;
+    const int r = pv_cli_options_parse(argc, argv, groups, help, PV_CLI_WORDS_MIXED, &words);
 
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            cache = optarg;
-            break;
-        case 'f':
-            force = true;
-            break;
-        case 'h':
-            print_help(stdout);
-            return 0;
-        default:
-            return PV_CLI_USAGE;
-        }
+    if (r != 0) {
+        return r < 0 ? 0 : r;
     }
-    argc -= optind;
-    argv += optind;
+    while (words[count] != NULL) {
+        count++;
+    }
     arch = pv_cli_arch();
-    if (arch == NULL || !pv_cli_places_find(cache, &places)) {
+    if (arch == NULL || !pv_cli_places_find(options.cache, &places)) {
         return PV_CLI_FAILED;
     }
     store = pv_cli_image_store(&places, arch);
-    if (argc == 2 && strcmp(argv[0], "build") == 0) {
-        return build(&store, argv[1], force);
+    if (count == 2 && strcmp(words[0], "build") == 0) {
+        return build(&store, words[1], &options);
     }
-    if (argc == 1 && strcmp(argv[0], "list") == 0) {
+    if (count == 1 && strcmp(words[0], "list") == 0) {
         return list(&store);
     }
-    if (argc == 2 && strcmp(argv[0], "rm") == 0) {
-        return rm(&store, argv[1]);
+    if (count == 2 && strcmp(words[0], "rm") == 0) {
+        return rm(&store, words[1]);
     }
     return pv_cli_usage_error("image", "wants 'build NAME', 'list' or 'rm NAME'");
 }

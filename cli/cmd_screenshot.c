@@ -3,19 +3,18 @@
  * pearvisor screenshot: what a guest's screen shows now, as a PNG file.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "cli/checks.h"
 #include "cli/commands.h"
-#include "cli/control.h"
-#include "cli/numbers.h"
+#include "cli/guest.h"
+#include "cli/options.h"
 #include "cli/usage.h"
 #include "display/client.h"
 #include "display/png.h"
-#include "vm/runtime.h"
+#include "vm/machine.h"
 
 #define SCANOUT_MAX 15
 /* --after: a guest that draws two frames in a second under emulation gets there too. */
@@ -31,68 +30,61 @@ struct screenshot_options {
     uint32_t after; /* frames to wait for */
 };
 
-static void print_help(FILE *file)
-{
-    (void)fprintf(file, "usage: pearvisor screenshot [OPTIONS] [-o] FILE\n\n"
-                        "Saves what a guest's screen shows now, with its cursor, as a PNG file.\n\n"
-                        "  --vm NAME         which guest; needed only if several run\n"
-                        "  --control SOCKET  the same by the device's control socket\n"
-                        "  --scanout N       which of its screens (default 0)\n"
-                        "  --after FRAMES    when that many more frames were shown; at most 30 s\n"
-                        "  -o, --output FILE where to save it\n");
-}
+static const char help[] =
+    "usage: pearvisor screenshot [OPTIONS] [-o] FILE\n\n"
+    "Saves what a guest's screen shows now, with its cursor, as a PNG file.\n";
+
+static const struct pv_cli_option rows[] = {
+    {.name = "vm",
+     .value = "NAME",
+     .help = "which guest; needed only if several run",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct screenshot_options, vm)},
+    {.name = "control",
+     .value = "SOCKET",
+     .help = "the same by the device's control socket",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct screenshot_options, control)},
+    {.name = "scanout",
+     .value = "N",
+     .help = "which of its screens (default 0)",
+     .kind = PV_CLI_OPTION_NUMBER,
+     .max = SCANOUT_MAX,
+     .offset = offsetof(struct screenshot_options, scanout_index)},
+    {.name = "after",
+     .value = "FRAMES",
+     .help = "when that many more frames were shown; at most 30 s",
+     .kind = PV_CLI_OPTION_NUMBER,
+     .min = 1,
+     .max = AFTER_MAX,
+     .offset = offsetof(struct screenshot_options, after)},
+    {.name = "output",
+     .letter = 'o',
+     .value = "FILE",
+     .help = "where to save it",
+     .kind = PV_CLI_OPTION_TEXT,
+     .offset = offsetof(struct screenshot_options, file)},
+};
 
 /* Returns 0, or an exit status to leave with; -1 for "leave with success". */
 static int parse(int argc, char **argv, struct screenshot_options *ret)
 {
-    static const struct option options[] = {
-        {"vm", required_argument, NULL, 'v'},
-        {"control", required_argument, NULL, 'c'},
-        {"scanout", required_argument, NULL, 's'},
-        {"output", required_argument, NULL, 'o'},
-        {"after", required_argument, NULL, 'a'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    bool good = true;
-    int option;
+    const struct pv_cli_option_group groups[] = {{rows, PV_ARRAY_LEN(rows), ret},
+                                                 PV_CLI_OPTION_GROUPS_END};
+    char **words = NULL;
+    const int r = pv_cli_options_parse(argc, argv, groups, help, PV_CLI_WORDS_MIXED, &words);
 
-    while ((option = getopt_long(argc, argv, "ho:", options, NULL)) != -1) {
-        switch (option) {
-        case 'v':
-            ret->vm = optarg;
-            break;
-        case 'c':
-            ret->control = optarg;
-            break;
-        case 's':
-            good = pv_cli_number("--scanout", optarg, 0, SCANOUT_MAX, &ret->scanout_index) && good;
-            break;
-        case 'a':
-            good = pv_cli_number("--after", optarg, 1, AFTER_MAX, &ret->after) && good;
-            break;
-        case 'o':
-            ret->file = optarg;
-            break;
-        case 'h':
-            print_help(stdout);
-            return -1;
-        default:
-            good = false;
-            break;
-        }
+    if (r != 0) {
+        return r;
     }
-    if (good && ret->file == NULL && optind < argc) {
-        ret->file = argv[optind++];
-    }
-    if (!good) {
-        return PV_CLI_USAGE;
+    if (ret->file == NULL && words[0] != NULL) {
+        ret->file = *words++;
     }
     if (ret->file == NULL) {
         return pv_cli_usage_error("screenshot", "name the file to save");
     }
-    if (optind != argc) {
-        return pv_cli_usage_error("screenshot", "one file only, not '%s' too", argv[optind]);
+    if (words[0] != NULL) {
+        return pv_cli_usage_error("screenshot", "one file only, not '%s' too", words[0]);
     }
     if (ret->vm != NULL && ret->control != NULL) {
         return pv_cli_usage_error("screenshot", "either --vm or --control");
@@ -108,7 +100,7 @@ static const char *why(int r)
     case -ENOENT:
         return "there is no such screen";
     default:
-        return pv_cli_control_why(r);
+        return pv_cli_guest_why(r);
     }
 }
 
@@ -184,5 +176,6 @@ int pv_cli_screenshot(int argc, char **argv)
     if (options.control != NULL) {
         return take(&options, options.control);
     }
-    return pv_cli_control_find(options.vm, path) ? take(&options, path) : PV_CLI_FAILED;
+    return pv_cli_guest_find(options.vm, PV_VM_MACHINE_CONTROL_SOCKET, path) ? take(&options, path)
+                                                                             : PV_CLI_FAILED;
 }

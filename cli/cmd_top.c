@@ -11,13 +11,14 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
-#include "cli/control.h"
+#include "cli/guest.h"
 #include "cli/options.h"
 #include "cli/usage.h"
 #include "display/client.h"
 #include "display/top.h"
 #include "os/clock.h"
 #include "os/process.h"
+#include "vm/machine.h"
 
 #define INTERVAL_MAX_S 3600u
 
@@ -81,13 +82,10 @@ static int parse(int argc, char **argv, struct top_options *ret)
         {rows, PV_ARRAY_LEN(rows), ret},
         PV_CLI_OPTION_GROUPS_END,
     };
-    const int r = pv_cli_options_parse(argc, argv, groups, help);
+    const int r = pv_cli_options_parse(argc, argv, groups, help, PV_CLI_WORDS_NONE, NULL);
 
     if (r != 0) {
         return r;
-    }
-    if (optind != argc) {
-        return pv_cli_usage_error("top", "takes no argument '%s'", argv[optind]);
     }
     if (ret->vm != NULL && ret->control != NULL) {
         return pv_cli_usage_error("top", "either --vm or --control");
@@ -198,7 +196,8 @@ int pv_cli_top(int argc, char **argv)
     if (r != 0) {
         return r < 0 ? 0 : r;
     }
-    if (options.control == NULL && !pv_cli_control_find(options.vm, path)) {
+    if (options.control == NULL
+        && !pv_cli_guest_find(options.vm, PV_VM_MACHINE_CONTROL_SOCKET, path)) {
         return PV_CLI_FAILED;
     }
     control = options.control != NULL ? options.control : path;
@@ -219,7 +218,7 @@ int pv_cli_top(int argc, char **argv)
         }
         r = run(top, &options);
         if (r < 0 && r != -EIO) {
-            (void)fprintf(stderr, "pearvisor: no figures: %s\n", pv_cli_control_why(r));
+            (void)fprintf(stderr, "pearvisor: no figures: %s\n", pv_cli_guest_why(r));
         }
     }
     pv_display_client_destroy(top->client);

@@ -4,7 +4,6 @@
  * with stock Mesa's Venus driver connected to us and returns its exit status.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,10 +85,8 @@ static int parse(int argc, char **argv, struct vtest_options *ret)
         pv_cli_backend_options(&ret->backend),
         PV_CLI_OPTION_GROUPS_END,
     };
-    const int r = pv_cli_options_parse(argc, argv, groups, help);
 
-    ret->command = argv + optind;
-    return r;
+    return pv_cli_options_parse(argc, argv, groups, help, PV_CLI_WORDS_COMMAND, &ret->command);
 }
 
 static void on_child(void *user, uint32_t events)

@@ -12,6 +12,8 @@
 #define PV_CLI_TIMEOUT 124 /* --timeout ran out */
 #define PV_CLI_FAILED  125 /* the VM, or anything else on our side, failed */
 
+/* One for each row of cli/main.c. Main thread. Returns an exit status: 0, one of the above, or what
+ * the command that was run ended with. */
 int pv_cli_bench(int argc, char **argv);
 int pv_cli_demo(int argc, char **argv);
 int pv_cli_run(int argc, char **argv);

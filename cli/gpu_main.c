@@ -7,7 +7,6 @@
  * Started by `pearvisor run`, or by `pearvisor gpu` for one's own VMM.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,16 +116,13 @@ static int parse(int argc, char **argv, struct gpu_options *ret)
         pv_cli_backend_options(&ret->backend),
         PV_CLI_OPTION_GROUPS_END,
     };
-    const int r = pv_cli_options_parse(argc, argv, groups, help);
+    const int r = pv_cli_options_parse(argc, argv, groups, help, PV_CLI_WORDS_NONE, NULL);
 
     if (r != 0) {
         return r;
     }
     if (ret->size != NULL && !parse_mode(ret->size, ret)) {
         return PV_CLI_USAGE;
-    }
-    if (optind != argc) {
-        return pv_cli_usage_error("gpu", "takes no argument '%s'", argv[optind]);
     }
     if (ret->vhost_user == NULL) {
         return pv_cli_usage_error("gpu", "name the socket with --vhost-user");

@@ -37,6 +37,16 @@ static struct found find_row(const struct pv_cli_option_group *groups, int numbe
     return (struct found){0};
 }
 
+static bool take_again(const char *name, const char *text, struct pv_cli_list *list)
+{
+    if (list->count == PV_CLI_LIST_MAX) {
+        (void)fprintf(stderr, "pearvisor: %s at most %d times\n", name, PV_CLI_LIST_MAX);
+        return false;
+    }
+    list->texts[list->count++] = text;
+    return true;
+}
+
 static bool take(struct found found, const char *text)
 {
     const struct pv_cli_option *row = found.row;
@@ -60,6 +70,9 @@ static bool take(struct found found, const char *text)
         break;
     case PV_CLI_OPTION_SIZE:
         good = pv_cli_size(name, text, row->min, row->max, found.member);
+        break;
+    case PV_CLI_OPTION_LIST:
+        good = take_again(name, text, found.member);
         break;
     }
     return good && (row->check == NULL || row->check(name, text));
@@ -99,14 +112,16 @@ static void print_help(const struct pv_cli_option_group *groups, const char *hel
     }
 }
 
-/* What getopt_long wants to know of the rows. */
-static void describe(const struct pv_cli_option_group *groups, struct option *ret_long,
-                     char *ret_short)
+/* What getopt_long wants to know of the rows. A '+' stops it at the first word. */
+static void describe(const struct pv_cli_option_group *groups, enum pv_cli_words words,
+                     struct option *ret_long, char *ret_short)
 {
     size_t count = 0;
     size_t letters = 0;
 
-    ret_short[letters++] = '+';
+    if (words != PV_CLI_WORDS_MIXED) {
+        ret_short[letters++] = '+';
+    }
     ret_short[letters++] = 'h';
     for (; groups->rows != NULL; groups++) {
         for (size_t i = 0; i < groups->count && count < PV_CLI_OPTION_MAX; i++) {
@@ -130,14 +145,14 @@ static void describe(const struct pv_cli_option_group *groups, struct option *re
 }
 
 int pv_cli_options_parse(int argc, char **argv, const struct pv_cli_option_group *groups,
-                         const char *help)
+                         const char *help, enum pv_cli_words words, char ***ret_words)
 {
     struct option options[PV_CLI_OPTION_MAX + 2];
     char letters[2 * PV_CLI_OPTION_MAX + 3];
     bool good = true;
     int number;
 
-    describe(groups, options, letters);
+    describe(groups, words, options, letters);
     while ((number = getopt_long(argc, argv, letters, options, NULL)) != -1) {
         const struct found found = find_row(groups, number);
 
@@ -147,7 +162,17 @@ int pv_cli_options_parse(int argc, char **argv, const struct pv_cli_option_group
         }
         good = found.row != NULL && take(found, optarg) && good;
     }
-    return good ? 0 : PV_CLI_USAGE;
+    if (!good) {
+        return PV_CLI_USAGE;
+    }
+    if (words != PV_CLI_WORDS_NONE) {
+        *ret_words = argv + optind;
+    } else if (optind != argc) {
+        (void)fprintf(stderr, "%s: takes no argument '%s'; see '%s --help'\n", argv[0],
+                      argv[optind], argv[0]);
+        return PV_CLI_USAGE;
+    }
+    return 0;
 }
 
 /* One member as an argument. Returns the length that it wants; 0 when the member is zero. */
@@ -168,6 +193,8 @@ static int pass_one(const struct pv_cli_option *row, const void *member, char *r
         break;
     case PV_CLI_OPTION_SIZE:
         number = *(const uint64_t *)member;
+        break;
+    case PV_CLI_OPTION_LIST:
         break;
     }
     return number != 0 ? snprintf(ret_text, room, "--%s=%" PRIu64, row->name, number) : 0;

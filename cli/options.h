@@ -21,6 +21,17 @@ enum pv_cli_option_kind {
     PV_CLI_OPTION_TEXT,   /* const char *: not empty; borrowed from the argument vector */
     PV_CLI_OPTION_NUMBER, /* uint32_t, from min to max */
     PV_CLI_OPTION_SIZE,   /* uint64_t: bytes with an optional K, M, G or T, from min to max */
+    PV_CLI_OPTION_LIST,   /* struct pv_cli_list: texts, one for each time that it is given */
+};
+
+/* Times that one option may be given. */
+#define PV_CLI_LIST_MAX 64
+
+/* Ready for use when zeroed. */
+struct pv_cli_list {
+    /* Room for the NULL at the end, and before it for one more of the command's own. */
+    const char *texts[PV_CLI_LIST_MAX + 2];
+    size_t count;
 };
 
 struct pv_cli_option {
@@ -48,17 +59,31 @@ struct pv_cli_option_group {
 /* Rows of all groups of one command. */
 #define PV_CLI_OPTION_MAX 48
 
+/* What a command takes beside its options. */
+enum pv_cli_words {
+    PV_CLI_WORDS_NONE,    /* nothing: a word is a mistake */
+    PV_CLI_WORDS_MIXED,   /* words, among the options in any order */
+    PV_CLI_WORDS_COMMAND, /* a command of its own: all from the first word on, options too */
+};
+
 /*
- * Read the options, up to the first argument that is none; optind tells which that is. What is
- * wrong has been said, one line for each mistake.
+ * Read the options and set aside what is none. What is wrong has been said, one line for each
+ * mistake.
  *
- * groups   ended by PV_CLI_OPTION_GROUPS_END
- * help     what --help prints before the rows; NULL: the caller has no help
+ * argv       [0] begins the messages: "pearvisor NAME"; words change places under
+ *            PV_CLI_WORDS_MIXED
+ * groups     ended by PV_CLI_OPTION_GROUPS_END
+ * help       what --help prints before the rows
+ * words      which words there may be; how many is the caller's matter
+ * ret_words  the words, NULL at the end; borrowed from argv. Set when 0 is returned. NULL for
+ *            PV_CLI_WORDS_NONE
  *
  * Returns 0, an exit status to leave with, or -1 for "leave with success": the help is printed.
+ * Once in a process: getopt_long keeps a state.
  */
 PV_NODISCARD int pv_cli_options_parse(int argc, char **argv,
-                                      const struct pv_cli_option_group *groups, const char *help);
+                                      const struct pv_cli_option_group *groups, const char *help,
+                                      enum pv_cli_words words, char ***ret_words);
 
 /* Room for the arguments that pv_cli_options_pass makes. */
 #define PV_CLI_OPTIONS_PASS_MAX 16
@@ -71,7 +96,7 @@ struct pv_cli_passed {
 
 /*
  * Write the members that are not zero as arguments "--name=value" again, for another program with
- * the same rows.
+ * the same rows. Lists are left out: nothing that is handed on has one.
  *
  * groups   ended by PV_CLI_OPTION_GROUPS_END
  *

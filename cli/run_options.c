@@ -3,7 +3,6 @@
 #include "cli/run_options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,12 +107,12 @@ int pv_cli_run_options_parse(int argc, char **argv, struct pv_cli_run_options *r
         pv_cli_window_options(&options.backend),
         PV_CLI_OPTION_GROUPS_END,
     };
-    const int r = pv_cli_options_parse(argc, argv, groups, help);
+    const int r =
+        pv_cli_options_parse(argc, argv, groups, help, PV_CLI_WORDS_COMMAND, &options.command);
 
     if (r != 0) {
         return r;
     }
-    options.command = argv + optind;
     if (!check_memory(options.memory_mib) || !check_command(options.command)) {
         return PV_CLI_USAGE;
     }

@@ -6,49 +6,19 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/log_tail.h"
 #include "vm/session.h"
 
-#define LOG_TAIL_LINES 20
-
-/* The last lines of a log in the VM's folder, for a user whose VM failed. */
+/* The last lines of a log in the VM's folder, or elsewhere, for a user whose VM failed. */
 static void show_log(const struct pv_vm_runtime *runtime, const char *path, const char *name,
                      const char *title)
 {
-    static char lines[LOG_TAIL_LINES][512];
     char in_folder[PV_VM_RUNTIME_PATH_MAX];
-    unsigned long count = 0;
-    FILE *file;
 
-    if (path == NULL) {
-        if (pv_vm_runtime_file(runtime, name, in_folder) != 0) {
-            return;
-        }
-        path = in_folder;
-    }
-    file = fopen(path, "re");
-    if (file == NULL) {
-        return;
-    }
-    while (fgets(lines[count % LOG_TAIL_LINES], sizeof(lines[0]), file) != NULL) {
-        count++;
-    }
-    fclose(file);
-    if (count == 0) {
-        fprintf(stderr, "%s said nothing.\n", title);
-        return;
-    }
-    fprintf(stderr, "The last that %s said:\n", title);
-    for (unsigned long i = count > LOG_TAIL_LINES ? count - LOG_TAIL_LINES : 0; i < count; i++) {
-        const char *line = lines[i % LOG_TAIL_LINES];
-
-        fputs("  ", stderr);
-        /* The guest wrote this: no control characters to the user's terminal. */
-        for (size_t k = 0; line[k] != '\0' && line[k] != '\n'; k++) {
-            const unsigned char byte = (unsigned char)line[k];
-
-            fputc(byte < 0x20 || byte == 0x7f ? '.' : byte, stderr);
-        }
-        fputc('\n', stderr);
+    if (path != NULL) {
+        pv_cli_log_tail_print(path, title);
+    } else if (pv_vm_runtime_file(runtime, name, in_folder) == 0) {
+        pv_cli_log_tail_print(in_folder, title);
     }
 }
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """venus_wire/commands.h, handlers.h, mesa.h, one .c per group of commands, dispatch.c."""
 
-from generator import policy, protocol
+from generator import command_numbers, policy, protocol
 from generator.emit_c import CFile, indent, object_type
-from generator.emit_codec import Decode, Encode, unwrap_lines
+from generator.emit_decode import Decode, unwrap_lines
+from generator.emit_encode import Encode
 
 RETURN_WIRE = {"VkResult": 4, "VkBool32": 4, "uint32_t": 4}
 
@@ -70,7 +71,7 @@ def _commands_header(model, stamp):
     out.add("enum pv_wire_command {")
     for command in model.commands:
         out.add(f"    PV_WIRE_COMMAND_{command.name} = {command.number},")
-    out.add("};", "", f"#define PV_WIRE_COMMAND_COUNT {len(protocol.COMMANDS)}", "")
+    out.add("};", "", f"#define PV_WIRE_COMMAND_COUNT {len(command_numbers.COMMANDS)}", "")
     out.add("void pv_wire_dispatch(struct pv_wire_decoder *decoder);", "")
     for command in model.commands:
         if command.kind in ("refused", "destroy"):
@@ -360,7 +361,7 @@ def _dispatch(model, stamp):
     )
     out.add("static void (*const dispatchers[PV_WIRE_COMMAND_COUNT])(struct pv_wire_decoder *) = {")
     by_number = {c.number: c for c in model.commands}
-    for number in range(len(protocol.COMMANDS)):
+    for number in range(len(command_numbers.COMMANDS)):
         command = by_number.get(number)
         is_carried = command is not None and command.kind != "refused"
         function = f"pv_wire_dispatch_{command.name}" if is_carried else "refuse"

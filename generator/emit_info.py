@@ -100,20 +100,7 @@ def _destroyers(model):
     return found
 
 
-def _source(model, stamp):
-    out = CFile(
-        "venus_wire/info.c",
-        "See info.h.",
-        stamp,
-        [
-            '"venus_wire/info.h"',
-            "",
-            "<string.h>",
-            "",
-            '"venus_wire/commands.h"',
-            '"vkhost_tables/tables.h"',
-        ],
-    )
+def _extensions(model, out):
     out.add("const uint32_t pv_wire_extension_mask[PV_WIRE_EXTENSION_MASK_WORDS] = {")
     words = mask_words(model)
     for i in range(0, 32, 8):
@@ -144,6 +131,11 @@ def _source(model, stamp):
         "    return NULL;",
         "}",
         "",
+    )
+
+
+def _names(model, out):
+    out.add(
         "static const char *const command_names[PV_WIRE_COMMAND_COUNT] = {",
     )
     for command in model.commands:
@@ -170,8 +162,9 @@ def _source(model, stamp):
             f'        return "{handle[2:]}";',
         )
     out.add("    default:", '        return "object";', "    }", "}", "")
-    _query_structs(model, "VkPhysicalDeviceFeatures2", "feature", out)
-    _query_structs(model, "VkPhysicalDeviceProperties2", "property", out)
+
+
+def _destroy_host(model, out):
     out.add(
         "void pv_wire_object_destroy_host(uint32_t vk_object_type, const void *vk_table,",
         "                                 uint64_t parent, uint64_t handle)",
@@ -193,6 +186,27 @@ def _source(model, stamp):
             "        break;",
         )
     out.add("    default:", "        break;", "    }", "}")
+
+
+def _source(model, stamp):
+    out = CFile(
+        "venus_wire/info.c",
+        "See info.h.",
+        stamp,
+        [
+            '"venus_wire/info.h"',
+            "",
+            "<string.h>",
+            "",
+            '"venus_wire/commands.h"',
+            '"vkhost_tables/tables.h"',
+        ],
+    )
+    _extensions(model, out)
+    _names(model, out)
+    _query_structs(model, "VkPhysicalDeviceFeatures2", "feature", out)
+    _query_structs(model, "VkPhysicalDeviceProperties2", "property", out)
+    _destroy_host(model, out)
     return out
 
 

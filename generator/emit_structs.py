@@ -5,8 +5,9 @@ import re
 
 from generator import policy
 from generator.emit_c import CFile, indent
-from generator.emit_codec import Decode, Encode, partial_is_empty, unwrap_lines
-from generator.model import min_wire
+from generator.emit_decode import Decode, partial_is_empty, unwrap_lines
+from generator.emit_encode import Encode
+from generator.sizes import min_wire
 
 
 def _function(prototype, body, locals_, tail):
@@ -59,72 +60,65 @@ def _decode_union(model, struct, out):
     out.add("{", *indent(lines), "}", "")
 
 
-def _decode(model, struct, out, partial):
-    name = struct.name
-    infix = "partial_" if partial else ""
-    prefix = f"pv_wire_decode_{infix}{name}"
-    body = Decode(model, "v", name, True, is_partial=partial)
-    members_name = f"{prefix}_members"
-    is_plain = struct.plain_members and not partial
-    if struct.s_type:
-        has_members = not is_plain
-        if has_members:
-            for one in _members(struct):
-                body.field(one)
-            body.flush()
-            lines = body.lines + ([] if partial else _check(struct))
-            if lines:
-                out.add(
-                    *_function(
-                        f"bool {members_name}(struct pv_wire_decoder *decoder, void *value)",
-                        lines,
-                        [f"{name} *v = value;"] + list(body.locals.values()),
-                        ["return true;"],
-                    )
-                )
-            else:
-                has_members = False
-        partial_text = "true" if partial else "false"
-        header = (
-            f"pv_wire_header_decode(decoder, v, {struct.s_type}, {_chain_ref(struct)}, "
-            f"{partial_text})"
-        )
-        out.add(f"bool {prefix}(struct pv_wire_decoder *decoder, {name} *v)", "{")
-        if is_plain:
-            out.add(
-                "    const uint8_t *p;",
-                "",
-                f"    if (!{header}) {{",
-                "        return false;",
-                "    }",
-                f"    p = pv_wire_take(decoder, {struct.plain_members});",
-                "    if (PV_UNLIKELY(p == NULL)) {",
-                "        return false;",
-                "    }",
-                f"    memcpy((uint8_t *)v + 16, p, {struct.plain_members});",
-                "    return true;",
-            )
-        elif has_members:
-            out.add(f"    return {header}", f"           && {members_name}(decoder, v);")
-        else:
-            out.add(f"    return {header};")
-        out.add("}", "")
-        return
-    if struct.is_plain and not partial:
-        return
+def _decode_members(model, struct, out, partial, signature, casts):
+    """A function that decodes what follows sType and pNext, if anything does. Says whether."""
+    body = Decode(model, "v", struct.name, True, is_partial=partial)
     for one in _members(struct):
         body.field(one)
     body.flush()
     lines = body.lines + ([] if partial else _check(struct))
     if lines:
+        declared = casts + list(body.locals.values())
+        out.add(*_function(signature, lines, declared, ["return true;"]))
+    return bool(lines)
+
+
+def _decode_chained(model, struct, out, partial, prefix):
+    """A struct with sType and pNext: its header, then its members."""
+    name = struct.name
+    partial_text = "true" if partial else "false"
+    header = (
+        f"pv_wire_header_decode(decoder, v, {struct.s_type}, {_chain_ref(struct)}, {partial_text})"
+    )
+    is_plain = struct.plain_members and not partial
+    has_members = not is_plain and _decode_members(
+        model,
+        struct,
+        out,
+        partial,
+        f"bool {prefix}_members(struct pv_wire_decoder *decoder, void *value)",
+        [f"{name} *v = value;"],
+    )
+    out.add(f"bool {prefix}(struct pv_wire_decoder *decoder, {name} *v)", "{")
+    if is_plain:
         out.add(
-            *_function(
-                f"bool {prefix}(struct pv_wire_decoder *decoder, {name} *v)",
-                lines,
-                body.locals.values(),
-                ["return true;"],
-            )
+            "    const uint8_t *p;",
+            "",
+            f"    if (!{header}) {{",
+            "        return false;",
+            "    }",
+            f"    p = pv_wire_take(decoder, {struct.plain_members});",
+            "    if (PV_UNLIKELY(p == NULL)) {",
+            "        return false;",
+            "    }",
+            f"    memcpy((uint8_t *)v + 16, p, {struct.plain_members});",
+            "    return true;",
         )
+    elif has_members:
+        out.add(f"    return {header}", f"           && {prefix}_members(decoder, v);")
+    else:
+        out.add(f"    return {header};")
+    out.add("}", "")
+
+
+def _decode(model, struct, out, partial):
+    infix = "partial_" if partial else ""
+    prefix = f"pv_wire_decode_{infix}{struct.name}"
+    if struct.s_type:
+        _decode_chained(model, struct, out, partial, prefix)
+    elif partial or not struct.is_plain:
+        signature = f"bool {prefix}(struct pv_wire_decoder *decoder, {struct.name} *v)"
+        _decode_members(model, struct, out, partial, signature, [])
 
 
 def _encode(model, struct, out):

@@ -55,10 +55,8 @@ def _entries(registry, commands, kind, out):
     out.add("};", "")
 
 
-def emit(registry, stamp):
-    """Both files, as CFile objects."""
-    kinds = dict(zip(("global", "instance", "device"), split(registry)))
-    header = CFile(
+def _header(registry, kinds, stamp):
+    out = CFile(
         "vkhost_tables/tables.h",
         "Function pointers of the host's Vulkan driver, one member per command, named without\n"
         "the vk prefix. Members stay NULL when the driver has neither the command nor an alias.",
@@ -66,11 +64,11 @@ def emit(registry, stamp):
         ["<vulkan/vulkan_core.h>"],
     )
     for kind, commands in kinds.items():
-        header.add(f"struct pv_vk_{kind}_table {{")
+        out.add(f"struct pv_vk_{kind}_table {{")
         for command in commands:
-            header.add(f"    PFN_{_names(registry, command)[0]} {command.name[2:]};")
-        header.add("};", "")
-    header.add(
+            out.add(f"    PFN_{_names(registry, command)[0]} {command.name[2:]};")
+        out.add("};", "")
+    out.add(
         "/* Fill a table; all members are written. Any thread. */",
         "void pv_vk_global_table_load(struct pv_vk_global_table *table,",
         "                             PFN_vkGetInstanceProcAddr get);",
@@ -79,13 +77,39 @@ def emit(registry, stamp):
         "void pv_vk_device_table_load(struct pv_vk_device_table *table, VkDevice device,",
         "                             PFN_vkGetDeviceProcAddr get);",
     )
-    source = CFile(
+    return out
+
+
+def _loaders(out):
+    for kind, handle, call in (
+        ("global", "", "get(NULL, entry->name)"),
+        ("instance", "VkInstance instance, ", "get(instance, entry->name)"),
+        ("device", "VkDevice device, ", "get(device, entry->name)"),
+    ):
+        getter = "PFN_vkGetDeviceProcAddr" if kind == "device" else "PFN_vkGetInstanceProcAddr"
+        out.add(
+            f"void pv_vk_{kind}_table_load(struct pv_vk_{kind}_table *table, {handle}{getter} get)",
+            "{",
+            "    memset(table, 0, sizeof(*table));",
+            f"    for (size_t i = 0; i < sizeof({kind}_entries) / sizeof({kind}_entries[0]); "
+            "i++) {",
+            f"        const struct entry *entry = &{kind}_entries[i];",
+            "",
+            f"        entry_store(table, entry, entry_load(table, entry), {call});",
+            "    }",
+            "}",
+            "",
+        )
+
+
+def _source(registry, kinds, stamp):
+    out = CFile(
         "vkhost_tables/tables.c",
         "Loading of the driver's function pointers; see tables.h.",
         stamp,
         ["<stddef.h>", "<stdint.h>", "<string.h>", "", '"vkhost_tables/tables.h"'],
     )
-    source.add(
+    out.add(
         "/* Where a command's pointer goes. The first name that the driver knows wins. */",
         "struct entry {",
         "    uint16_t offset;",
@@ -110,24 +134,12 @@ def emit(registry, stamp):
         "",
     )
     for kind, commands in kinds.items():
-        _entries(registry, commands, kind, source)
-    for kind, handle, call in (
-        ("global", "", "get(NULL, entry->name)"),
-        ("instance", "VkInstance instance, ", "get(instance, entry->name)"),
-        ("device", "VkDevice device, ", "get(device, entry->name)"),
-    ):
-        getter = "PFN_vkGetDeviceProcAddr" if kind == "device" else "PFN_vkGetInstanceProcAddr"
-        source.add(
-            f"void pv_vk_{kind}_table_load(struct pv_vk_{kind}_table *table, {handle}{getter} get)",
-            "{",
-            "    memset(table, 0, sizeof(*table));",
-            f"    for (size_t i = 0; i < sizeof({kind}_entries) / sizeof({kind}_entries[0]); "
-            "i++) {",
-            f"        const struct entry *entry = &{kind}_entries[i];",
-            "",
-            f"        entry_store(table, entry, entry_load(table, entry), {call});",
-            "    }",
-            "}",
-            "",
-        )
-    return [header, source]
+        _entries(registry, commands, kind, out)
+    _loaders(out)
+    return out
+
+
+def emit(registry, stamp):
+    """Both files, as CFile objects."""
+    kinds = dict(zip(("global", "instance", "device"), split(registry)))
+    return [_header(registry, kinds, stamp), _source(registry, kinds, stamp)]

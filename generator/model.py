@@ -6,109 +6,18 @@ kind, structs with their members as wire fields, and the pNext nodes that each s
 """
 
 import re
-from dataclasses import dataclass, field
 
-from generator import policy, protocol
-
-# name: (size in C, size on the wire when alone); 64-bit hosts only.
-SCALARS = {
-    "char": (1, 4),
-    "int8_t": (1, 4),
-    "uint8_t": (1, 4),
-    "int16_t": (2, 4),
-    "uint16_t": (2, 4),
-    "int32_t": (4, 4),
-    "uint32_t": (4, 4),
-    "int": (4, 4),
-    "float": (4, 4),
-    "double": (8, 8),
-    "int64_t": (8, 8),
-    "uint64_t": (8, 8),
-    "size_t": (8, 8),
-}
-
+from generator import command_numbers, policy, protocol
+from generator.shapes import CommandModel, Elem, Field, Model, StructModel
+from generator.sizes import SCALARS, field_size, field_wire
 
 class Unsupported(Exception):
     """A type that has no encoding; the message says why."""
 
 
-@dataclass
-class Elem:
-    """What one element of a field is."""
-
-    kind: str  # scalar, handle, struct, union, void, char
-    type: str  # C type name
-    size: int  # in C
-    align: int
-    wire: int  # bytes on the wire when alone; 0 if it varies
-
-
-@dataclass
-class Field:
-    """One member or parameter and how it travels.
-
-    kind: scalar, handle, struct, union (by value); fixed, chars (fixed arrays); ptr (to one),
-    array (counted), blob (counted bytes), string, strings, alloc, stype, pnext
-    """
-
-    name: str
-    kind: str
-    elem: Elem
-    member: object  # parse.Member
-    count: str = ""  # C expression with {o} for the owner, "" where there is none
-    dims: int = 0  # elements of a fixed array
-    required: bool = False  # NULL is not allowed
-    nullable: bool = False  # handles: VK_NULL_HANDLE is allowed (of an array: its elements)
-    is_out: bool = False  # written by the driver
-    is_count: bool = False  # length of a counted array: goes in and comes out
-    count_of: str = ""  # name of the member that holds the count
-    concurrent_only: bool = False  # sent when sharingMode is CONCURRENT
-    offset: int = 0  # in C
-
-
-@dataclass
-class StructModel:
-    name: str
-    fields: list
-    s_type: str = ""
-    s_type_value: int = 0
-    size: int = 0
-    align: int = 1
-    is_plain: bool = False  # memory and wire are the same bytes
-    plain_members: int = 0  # of an sType struct: bytes after pNext that are plain, 0 if not all
-    fixed_wire: int = -1  # bytes on the wire when that never varies, else -1
-    has_handles: bool = False  # itself or anything below it, pNext included
-    chain: list = field(default_factory=list)  # names of structs that its pNext may hold
-    chain_names: list = field(default_factory=list)
-    returned_only: bool = False
-    allow_duplicate: bool = False
-    is_union: bool = False
-    arms: dict = field(default_factory=dict)  # tag -> Field
-    uses: set = field(default_factory=set)  # of "in", "out", "unwrap"
-
-
-@dataclass
-class CommandModel:
-    name: str
-    number: int
-    return_type: str
-    fields: list
-    kind: str  # forward, create, destroy, custom, refused
-    reason: str = ""
-    is_new: bool = False
-    first: str = ""  # type of the dispatchable first parameter, "" if it has none
-    group: str = ""
-    out_type: str = ""  # create and destroy: the handle type
-
-
-@dataclass
-class Model:
-    registry: object
-    commands: list
-    structs: dict
-    refused_structs: dict  # name -> reason
-    extensions: list  # (name, number, spec_version), by number
-    order: list  # names of used structs, members before owners
+def is_optional(member):
+    """Whether NULL or zero is allowed for the member itself, not for its elements."""
+    return member.optional.split(",")[0] == "true"
 
 
 class Builder:
@@ -203,7 +112,7 @@ class Builder:
             return "(uint64_t)" + re.sub(rf"\b{match[1]}\b", f"{{o}}{match[1]}", text), match[1]
         raise Unsupported(f"length {member.len} of {member.name}")
 
-    def wire_field(self, member, siblings, owner):
+    def wire_field(self, member, siblings):
         """The Field of one member or parameter."""
         name = member.name
         if name == "sType" and member.values:
@@ -214,22 +123,9 @@ class Builder:
             return Field(name, "alloc", Elem("void", "void", 8, 8, 8), member)
         if member.bits:
             raise Unsupported("bit fields")
-        is_out = member.pointers > 0 and not member.is_const
-        optional = member.optional.split(",")[0] == "true"
-        nullable = member.no_auto_validity or optional
+        nullable = member.no_auto_validity or is_optional(member)
         if member.pointers == 2:
-            if member.type == "char" and member.len.endswith("null-terminated"):
-                count, count_of = self.count_expression(member, siblings)
-                return Field(
-                    name,
-                    "strings",
-                    Elem("char", "char", 8, 8, 8),
-                    member,
-                    count=count,
-                    count_of=count_of,
-                    required=not optional,
-                )
-            raise Unsupported(f"array of pointers {name}")
+            return self._strings_field(member, siblings)
         elem = self.elem(member.type)
         if member.pointers == 0:
             if elem.kind == "void":
@@ -238,6 +134,26 @@ class Builder:
                 kind = "chars" if elem.kind == "char" else "fixed"
                 return Field(name, kind, elem, member, dims=self.dimension(member))
             return Field(name, elem.kind, elem, member, nullable=nullable)
+        return self._pointer_field(member, siblings, elem)
+
+    def _strings_field(self, member, siblings):
+        if member.type != "char" or not member.len.endswith("null-terminated"):
+            raise Unsupported(f"array of pointers {member.name}")
+        count, count_of = self.count_expression(member, siblings)
+        return Field(
+            member.name,
+            "strings",
+            Elem("char", "char", 8, 8, 8),
+            member,
+            count=count,
+            count_of=count_of,
+            required=not is_optional(member),
+        )
+
+    def _pointer_field(self, member, siblings, elem):
+        name = member.name
+        optional = is_optional(member)
+        is_out = not member.is_const
         if elem.kind == "char" and member.len == "null-terminated":
             return Field(name, "string", elem, member, required=not optional)
         if member.len and member.len != "1":
@@ -266,8 +182,8 @@ class Builder:
             is_out=is_out,
         )
 
-    def fields(self, members, owner):
-        result = [self.wire_field(m, members, owner) for m in members]
+    def fields(self, members):
+        result = [self.wire_field(m, members) for m in members]
         counts = {f.count_of for f in result if f.kind in ("array", "blob") and f.is_out}
         for one in result:
             one.is_count = one.name in counts
@@ -308,7 +224,7 @@ class Builder:
             raise Unsupported("union without tags in the protocol")
         if raw.s_type:
             struct.s_type_value = self.registry.values[raw.s_type]
-        struct.fields = self.fields(raw.members, raw.name)
+        struct.fields = self.fields(raw.members)
         self._layout(struct)
         if struct.is_union:
             by_name = {f.name: f for f in struct.fields}
@@ -453,13 +369,13 @@ class Builder:
             kind, reason = "refused", policy.REFUSED[name]
         elif name in policy.CUSTOM:
             kind, reason = "custom", policy.CUSTOM[name]
-        is_new = number >= protocol.FIRST_NEW_COMMAND
+        is_new = number >= command_numbers.FIRST_NEW_COMMAND
         if kind == "refused":
             return CommandModel(name, number, "", [], kind, reason, is_new)
         if raw is None:
             raise ValueError(f"{name}: not in the registry and not refused")
         command = CommandModel(
-            name, number, raw.return_type, self.fields(raw.params, name), kind, reason, is_new
+            name, number, raw.return_type, self.fields(raw.params), kind, reason, is_new
         )
         handle = self.registry.handles.get(raw.params[0].type)
         if handle is not None and handle.is_dispatchable:
@@ -487,71 +403,6 @@ class Builder:
             raise ValueError(f"{command.name}: returns handles and has no handler")
 
 
-def field_size(one):
-    """(size, alignment) of a field in C."""
-    if one.kind in ("scalar", "handle", "struct", "union", "stype"):
-        return one.elem.size, one.elem.align
-    if one.kind in ("fixed", "chars"):
-        return one.elem.size * one.dims, one.elem.align
-    if one.kind == "char":
-        return 1, 1
-    return 8, 8
-
-
-def field_wire(one, structs):
-    """Bytes on the wire of a whole field, -1 when that varies."""
-    if one.kind in ("scalar", "handle", "stype"):
-        return one.elem.wire
-    if one.kind == "struct":
-        return structs[one.elem.type].fixed_wire
-    if one.kind == "chars":
-        return 8 + -(-one.dims // 4) * 4
-    if one.kind == "fixed":
-        if one.elem.kind == "struct":
-            each = structs[one.elem.type].fixed_wire
-            return -1 if each < 0 else 8 + each * one.dims
-        return 8 + -(-packed_size(one.elem) * one.dims // 4) * 4
-    return -1
-
-
-def packed_size(elem):
-    """Bytes of one element inside an array."""
-    return elem.size if elem.kind in ("scalar", "char", "void") else elem.wire
-
-
-def min_wire(one, structs, partial=False):
-    """The least that a field can take on the wire, full or as an output's skeleton."""
-    if one.kind == "pnext":
-        return 8
-    if one.kind == "stype":
-        return 4
-    if partial:
-        if one.kind in ("scalar", "chars") and not one.is_count:
-            return 0
-        if one.kind == "fixed" and one.elem.kind in ("scalar", "char"):
-            return 0
-    if one.kind in ("scalar", "handle", "char"):
-        return one.elem.wire
-    if one.kind == "struct":
-        return struct_min_wire(structs[one.elem.type], structs, partial)
-    if one.kind == "union":
-        struct = structs[one.elem.type]
-        return 4 + min(min_wire(arm, structs) for arm in struct.arms.values())
-    if one.kind == "chars":
-        return 8 + -(-one.dims // 4) * 4
-    if one.kind == "fixed":
-        if one.elem.kind in ("struct", "union"):
-            return 8 + one.dims * struct_min_wire(structs[one.elem.type], structs, partial)
-        return 8 + -(-packed_size(one.elem) * one.dims // 4) * 4
-    return 8
-
-
-def struct_min_wire(struct, structs, partial=False):
-    if struct.is_union:
-        return 4 + min(min_wire(arm, structs) for arm in struct.arms.values())
-    return sum(min_wire(f, structs, partial) for f in struct.fields)
-
-
 def _order(structs):
     """Names so that each struct comes after those it holds."""
     done = []
@@ -577,7 +428,7 @@ def build(registry):
     builder = Builder(registry)
     mesa = {c.name: c for c in protocol.MESA_COMMANDS}
     commands = []
-    for number, name in enumerate(protocol.COMMANDS):
+    for number, name in enumerate(command_numbers.COMMANDS):
         if name is None:
             continue
         raw = mesa.get(name) or registry.commands.get(name)

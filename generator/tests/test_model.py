@@ -3,7 +3,7 @@
 
 import pytest
 
-from generator import emit_codec, model, protocol
+from generator import emit_decode, model, protocol, sizes
 
 
 @pytest.fixture()
@@ -20,7 +20,7 @@ def test_a_struct_becomes_fields(builder):
     assert [f.offset for f in info.fields] == [0, 8, 16, 20, 24]
     assert (info.size, info.align) == (32, 8)
     assert info.fields[4].count == "{o}count"
-    assert model.struct_min_wire(info, builder.structs) == 4 + 8 + 4 + 4 + 8
+    assert sizes.struct_min_wire(info, builder.structs) == 4 + 8 + 4 + 4 + 8
 
 
 def test_chains_hold_what_extends(builder):
@@ -46,7 +46,7 @@ def test_a_struct_that_contains_itself_is_refused(builder, tiny):
 def test_neighbours_are_copied_at_once(builder, tiny):
     builder.struct("VkThingInfo")
     built = model.Model(tiny, [], builder.structs, {}, [], [])
-    body = emit_codec.Decode(built, "v", "VkThingInfo", True)
+    body = emit_decode.Decode(built, "v", "VkThingInfo", True)
     for one in builder.structs["VkThingInfo"].fields[2:4]:
         body.field(one)
     body.flush()

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "doctor/facts_json.h"
+#include "doctor/view_json.h"
 #include "os/shm.h"
 #include "venus_wire/info.h"
 #include "vkhost/loader.h"

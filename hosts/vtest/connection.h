@@ -62,6 +62,7 @@ struct pv_vtest_figures {
     struct pv_gpu_context_usage usage;
 };
 
+/* Figures as they are now; ret_figures->name is borrowed from the connection. Loop's thread. */
 void pv_vtest_connection_get_figures(const struct pv_vtest_connection *connection,
                                      struct pv_vtest_figures *ret_figures);
 

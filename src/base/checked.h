@@ -19,16 +19,19 @@ PV_NODISCARD static inline bool pv_base_u64_add(uint64_t a, uint64_t b, uint64_t
     return !__builtin_add_overflow(a, b, ret);
 }
 
+/* See pv_base_u64_add. */
 PV_NODISCARD static inline bool pv_base_u64_mul(uint64_t a, uint64_t b, uint64_t *ret)
 {
     return !__builtin_mul_overflow(a, b, ret);
 }
 
+/* See pv_base_u64_add. */
 PV_NODISCARD static inline bool pv_base_size_add(size_t a, size_t b, size_t *ret)
 {
     return !__builtin_add_overflow(a, b, ret);
 }
 
+/* See pv_base_u64_add. */
 PV_NODISCARD static inline bool pv_base_size_mul(size_t a, size_t b, size_t *ret)
 {
     return !__builtin_mul_overflow(a, b, ret);

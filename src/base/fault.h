@@ -49,11 +49,13 @@ static inline void pv_base_fault_raise_detail(struct pv_base_fault *fault,
     }
 }
 
+/* The same without a detail. */
 static inline void pv_base_fault_raise(struct pv_base_fault *fault, enum pv_base_fault_kind kind)
 {
     pv_base_fault_raise_detail(fault, kind, 0);
 }
 
+/* Whether one is recorded. Written for code that is fast when none is. */
 static inline bool pv_base_fault_is_raised(const struct pv_base_fault *fault)
 {
     return PV_UNLIKELY(fault->kind != PV_BASE_FAULT_NONE);

@@ -20,6 +20,7 @@ struct pv_base_reader {
     struct pv_base_fault *fault; /* borrowed, never NULL */
 };
 
+/* Read size_bytes from bytes, which are borrowed, as fault is, for the reader's life. */
 static inline void pv_base_reader_init(struct pv_base_reader *reader, const void *bytes,
                                        size_t size_bytes, struct pv_base_fault *fault)
 {
@@ -28,6 +29,7 @@ static inline void pv_base_reader_init(struct pv_base_reader *reader, const void
     reader->fault = fault;
 }
 
+/* Bytes from the cursor to the end. */
 static inline size_t pv_base_reader_left_bytes(const struct pv_base_reader *reader)
 {
     return (size_t)(reader->end - reader->cursor);
@@ -60,6 +62,7 @@ PV_NODISCARD static inline const uint8_t *pv_base_reader_take_padded(struct pv_b
     return pv_base_reader_take(reader, padded_bytes & ~(size_t)3);
 }
 
+/* The little-endian number at bytes, which need not be aligned and must be there. */
 static inline uint32_t pv_base_load_u32(const void *bytes)
 {
     uint32_t value;
@@ -68,6 +71,7 @@ static inline uint32_t pv_base_load_u32(const void *bytes)
     return value;
 }
 
+/* The same for 8 bytes. */
 static inline uint64_t pv_base_load_u64(const void *bytes)
 {
     uint64_t value;
@@ -76,6 +80,7 @@ static inline uint64_t pv_base_load_u64(const void *bytes)
     return value;
 }
 
+/* Take 4 bytes as a number. False when fewer are left: *ret is 0, and the fault raised. */
 PV_NODISCARD static inline bool pv_base_reader_u32(struct pv_base_reader *reader, uint32_t *ret)
 {
     const uint8_t *bytes = pv_base_reader_take(reader, 4);
@@ -88,6 +93,7 @@ PV_NODISCARD static inline bool pv_base_reader_u32(struct pv_base_reader *reader
     return true;
 }
 
+/* The same for 8 bytes. */
 PV_NODISCARD static inline bool pv_base_reader_u64(struct pv_base_reader *reader, uint64_t *ret)
 {
     const uint8_t *bytes = pv_base_reader_take(reader, 8);

@@ -19,6 +19,7 @@ struct pv_base_writer {
     struct pv_base_fault *fault; /* borrowed, never NULL */
 };
 
+/* Write up to size_bytes to bytes, which are borrowed, as fault is, for the writer's life. */
 static inline void pv_base_writer_init(struct pv_base_writer *writer, void *bytes,
                                        size_t size_bytes, struct pv_base_fault *fault)
 {
@@ -41,6 +42,7 @@ static inline uint8_t *pv_base_writer_reserve(struct pv_base_writer *writer, siz
     return bytes;
 }
 
+/* Append 4 bytes. */
 static inline void pv_base_writer_u32(struct pv_base_writer *writer, uint32_t value)
 {
     uint8_t *bytes = pv_base_writer_reserve(writer, sizeof(value));
@@ -50,6 +52,7 @@ static inline void pv_base_writer_u32(struct pv_base_writer *writer, uint32_t va
     }
 }
 
+/* Append 8 bytes. */
 static inline void pv_base_writer_u64(struct pv_base_writer *writer, uint64_t value)
 {
     uint8_t *bytes = pv_base_writer_reserve(writer, sizeof(value));

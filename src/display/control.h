@@ -51,6 +51,7 @@ const struct pv_gpu_sink_ops *pv_display_control_sink_ops(void);
 typedef size_t pv_display_statistics_fn(void *user, struct pv_display_statistics *ret_statistics,
                                         struct pv_display_context *ret_contexts, size_t max);
 
+/* Ask source, on the loop's thread, from now on; NULL: nobody. user is borrowed until the end. */
 void pv_display_control_set_statistics(struct pv_display_control *control,
                                        pv_display_statistics_fn *source, void *user);
 

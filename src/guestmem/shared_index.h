@@ -18,6 +18,7 @@ static inline uint16_t pv_guestmem_load_u16_acquire(const void *shared)
     return __atomic_load_n((const uint16_t *)shared, __ATOMIC_ACQUIRE);
 }
 
+/* The same for 32 bits. */
 static inline uint32_t pv_guestmem_load_u32_acquire(const void *shared)
 {
     return __atomic_load_n((const uint32_t *)shared, __ATOMIC_ACQUIRE);
@@ -41,16 +42,19 @@ static inline void pv_guestmem_store_u16_release(void *shared, uint16_t value)
     __atomic_store_n((uint16_t *)shared, value, __ATOMIC_RELEASE);
 }
 
+/* The same for 32 bits. */
 static inline void pv_guestmem_store_u32_release(void *shared, uint32_t value)
 {
     __atomic_store_n((uint32_t *)shared, value, __ATOMIC_RELEASE);
 }
 
+/* Store without order: for values that nobody acts on before a later, ordered one. */
 static inline void pv_guestmem_store_u16(void *shared, uint16_t value)
 {
     __atomic_store_n((uint16_t *)shared, value, __ATOMIC_RELAXED);
 }
 
+/* The same for 32 bits. */
 static inline void pv_guestmem_store_u32(void *shared, uint32_t value)
 {
     __atomic_store_n((uint32_t *)shared, value, __ATOMIC_RELAXED);

@@ -58,6 +58,7 @@ struct pv_render_ledger {
     uint32_t ring_count;
 };
 
+/* An empty ledger; finish frees what is left in it, and closes descriptors. */
 void pv_render_ledger_init(struct pv_render_ledger *ledger);
 void pv_render_ledger_finish(struct pv_render_ledger *ledger);
 

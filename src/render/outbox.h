@@ -24,6 +24,7 @@ struct pv_render_outbox {
     uint32_t queued_fds;
 };
 
+/* An empty one for a socket, which is borrowed until finish. */
 void pv_render_outbox_init(struct pv_render_outbox *outbox, int fd);
 
 /* Drop what is queued. */

@@ -19,6 +19,7 @@
 /* The first packets: where use is counted, what the backend's options say, and the window. */
 PV_NODISCARD int pv_render_request_init(struct pv_gpu_context *context);
 
+/* Not answered. A shared-memory resource is remembered in the ledger too, for its rings. */
 PV_NODISCARD int pv_render_request_attach(struct pv_gpu_context *context, uint32_t resource_id,
                                           const struct pv_gpu_memory *memory);
 

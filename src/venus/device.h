@@ -35,6 +35,7 @@ struct pv_venus_device {
     bool is_abandoned;                   /* its work never ended: the driver is left alone */
 };
 
+/* The driver's handle. */
 static inline VkDevice pv_venus_device_handle(const struct pv_venus_device *device)
 {
     return (VkDevice)(uintptr_t)device->object.base.handle;
@@ -43,11 +44,13 @@ static inline VkDevice pv_venus_device_handle(const struct pv_venus_device *devi
 /* The object behind a handle that was decoded as an object (hand-written commands). */
 #define PV_VENUS_OBJECT(handle) ((struct pv_venus_object *)(uintptr_t)(handle))
 
+/* Our object behind a decoded VkDevice of a hand-written command: before it is unwrapped. */
 static inline struct pv_venus_device *pv_venus_device_of(VkDevice handle)
 {
     return (struct pv_venus_device *)(void *)handle;
 }
 
+/* The same for a VkPhysicalDevice. */
 static inline struct pv_venus_physical_device *pv_venus_physical_device_of(VkPhysicalDevice handle)
 {
     return (struct pv_venus_physical_device *)(void *)handle;

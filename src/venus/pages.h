@@ -54,6 +54,7 @@ PV_NODISCARD int pv_venus_pages_create_mapping(int fd, uint64_t offset_bytes, si
                                                bool in_window, bool owns_fd,
                                                struct pv_venus_pages **ret_pages);
 
+/* One more reference; returns pages. Any thread that has one. */
 struct pv_venus_pages *pv_venus_pages_ref(struct pv_venus_pages *pages);
 
 /*

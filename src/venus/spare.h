@@ -54,6 +54,7 @@ struct pv_venus_spares {
     struct pv_venus_spare list[PV_VENUS_SPARE_COUNT_MAX]; /* oldest first */
 };
 
+/* Ready an empty list of a new device; pv_venus_spares_finish ends it. */
 void pv_venus_spares_init(struct pv_venus_spares *spares);
 
 /*

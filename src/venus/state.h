@@ -144,6 +144,7 @@ PV_NODISCARD static inline bool pv_venus_memory_charge(struct pv_venus_context *
                                   context->memory_max_bytes);
 }
 
+/* Give back what was charged. Any thread. */
 static inline void pv_venus_memory_refund(struct pv_venus_context *context, uint64_t size_bytes)
 {
     pv_base_account_refund(&context->account->memory, context->account_slot, size_bytes);
@@ -157,6 +158,7 @@ PV_NODISCARD static inline bool pv_venus_copy_charge(struct pv_venus_context *co
                                   PV_VENUS_COPY_MAX_BYTES);
 }
 
+/* Give back what was charged. Any thread. */
 static inline void pv_venus_copy_refund(struct pv_venus_context *context, uint64_t size_bytes)
 {
     pv_base_account_refund(&context->account->copies, context->account_slot, size_bytes);
@@ -224,6 +226,7 @@ PV_NODISCARD bool pv_venus_resource_retire_pages(struct pv_venus_context *contex
 PV_NODISCARD bool pv_venus_resource_revive_pages(struct pv_venus_context *context,
                                                  struct pv_venus_pages *pages, bool *ret_is_zero);
 
+/* resource.c: drop all resources, when the context ends and no ring runs any more. */
 void pv_venus_resource_finish_all(struct pv_venus_context *context);
 
 /*

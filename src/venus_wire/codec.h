@@ -97,6 +97,7 @@ static inline uint64_t pv_wire_out_capacity(const void *array)
     return count;
 }
 
+/* The smaller one. */
 static inline uint64_t pv_wire_u64_min(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -174,11 +175,13 @@ PV_NODISCARD static inline bool pv_wire_host_find(struct pv_wire_decoder *decode
     return id == 0 && !is_required ? true : pv_wire_refuse(decoder, PV_BASE_FAULT_HANDLE, id);
 }
 
+/* Store at a place that need not be aligned. */
 static inline void pv_wire_store_u32(void *bytes, uint32_t value)
 {
     memcpy(bytes, &value, sizeof(value));
 }
 
+/* The same for 8 bytes. */
 static inline void pv_wire_store_u64(void *bytes, uint64_t value)
 {
     memcpy(bytes, &value, sizeof(value));
@@ -250,6 +253,7 @@ void pv_wire_handles_unwrap(const void *handles, uint64_t count);
 
 /* --- replies ---------------------------------------------------------------------------------- */
 
+/* Whether the guest asked for an answer to the command at hand: bit 0 of its flags. */
 static inline bool pv_wire_reply_is_wanted(const struct pv_wire_decoder *decoder)
 {
     return PV_UNLIKELY((decoder->flags & 1u) != 0);

@@ -89,6 +89,7 @@ uint16_t pv_virtio_queue_stop(struct pv_virtio_queue *queue);
 /* Back to as created: kept elements are gone, outstanding ones harmless, a break is forgotten. */
 void pv_virtio_queue_reset(struct pv_virtio_queue *queue);
 
+/* Whether it was started and neither stopped, reset nor broken since. */
 bool pv_virtio_queue_is_running(const struct pv_virtio_queue *queue);
 
 /* Elements that the device holds now, or that are done and kept; at most place.size. */

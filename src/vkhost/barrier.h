@@ -36,24 +36,28 @@ static inline void pv_vkhost_barrier_families_edit(uint32_t *src, uint32_t *dst)
         }                                                                                          \
     }
 
+/* Edit all barriers of an array in place; it is a decoded copy. */
 static inline void pv_vkhost_barrier_buffers_edit(uint32_t count,
                                                   const VkBufferMemoryBarrier *barriers)
 {
     PV_VKHOST_BARRIER_EDIT(VkBufferMemoryBarrier)
 }
 
+/* See pv_vkhost_barrier_buffers_edit. */
 static inline void pv_vkhost_barrier_images_edit(uint32_t count,
                                                  const VkImageMemoryBarrier *barriers)
 {
     PV_VKHOST_BARRIER_EDIT(VkImageMemoryBarrier)
 }
 
+/* See pv_vkhost_barrier_buffers_edit. */
 static inline void pv_vkhost_barrier_buffers2_edit(uint32_t count,
                                                    const VkBufferMemoryBarrier2 *barriers)
 {
     PV_VKHOST_BARRIER_EDIT(VkBufferMemoryBarrier2)
 }
 
+/* See pv_vkhost_barrier_buffers_edit. */
 static inline void pv_vkhost_barrier_images2_edit(uint32_t count,
                                                   const VkImageMemoryBarrier2 *barriers)
 {

@@ -10,11 +10,13 @@
 
 #include <vulkan/vulkan_core.h>
 
+/* Whether it has depth, stencil or both. */
 static inline bool pv_vkhost_format_is_depth_stencil(VkFormat format)
 {
     return format >= VK_FORMAT_D16_UNORM && format <= VK_FORMAT_D32_SFLOAT_S8_UINT;
 }
 
+/* Whether it has two planes or three. */
 static inline bool pv_vkhost_format_is_multi_planar(VkFormat format)
 {
     switch (format) {

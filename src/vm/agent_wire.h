@@ -103,6 +103,7 @@ struct pv_vm_agent_reader {
     bool is_lost;   /* looking for the mark */
 };
 
+/* Free its buffer; it is as new then. */
 void pv_vm_agent_reader_finish(struct pv_vm_agent_reader *reader);
 
 /* Forget what has arrived and take nothing for a frame until the mark comes by. */
@@ -139,6 +140,7 @@ struct pv_vm_agent_queue {
     size_t capacity_bytes;
 };
 
+/* Free its buffer, with what still waits; it is as new then. */
 void pv_vm_agent_queue_finish(struct pv_vm_agent_queue *queue);
 
 /* How many bytes still wait. */

@@ -214,13 +214,14 @@ static int write_text(const char *path, const char *text)
     return failed ? -EIO : 0;
 }
 
-/* Run the recipe's program, its output going to our stderr. Ctrl-C ends it, and then us. */
-static int run_recipe(const char *recipe_path, const char *output_path)
+/* Run the recipe's program, all that it says going to log_fd. Ctrl-C ends it, and then us. */
+static int run_recipe(const char *recipe_path, const char *output_path, int log_fd)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     char program[PV_VM_IMAGE_PATH_MAX];
     const char *arguments[] = {program, output_path, NULL};
-    const struct pv_os_process_options options = {.arguments = arguments, .output_fd = 2};
+    const struct pv_os_process_options options = {
+        .arguments = arguments, .output_fd = log_fd, .error_fd = log_fd};
     struct pv_os_process process = {.exit_fd = -1};
     struct pv_os_process_end end;
     int signals_fd = -1;
@@ -254,7 +255,7 @@ static int run_recipe(const char *recipe_path, const char *output_path)
 }
 
 /* Build into a folder beside the final one and put it into its place. */
-static int build_aside(const struct places *places)
+static int build_aside(const struct places *places, int log_fd)
 {
     char stage[PV_VM_IMAGE_PATH_MAX];
     char old[PV_VM_IMAGE_PATH_MAX];
@@ -274,7 +275,7 @@ static int build_aside(const struct places *places)
     }
     r = join(hash_path, stage, "recipe-hash");
     if (r == 0) {
-        r = run_recipe(places->recipe, stage);
+        r = run_recipe(places->recipe, stage, log_fd);
     }
     if (r == 0) {
         r = write_text(hash_path, hash);
@@ -300,8 +301,25 @@ static int build_aside(const struct places *places)
     return r;
 }
 
+static int build_with_log(const struct places *places, const char *log_path)
+{
+    int fd;
+    int r;
+
+    if (log_path == NULL) {
+        return build_aside(places, STDERR_FILENO);
+    }
+    fd = open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        return -EBADF;
+    }
+    r = build_aside(places, fd);
+    close(fd);
+    return r;
+}
+
 int pv_vm_image_build(const struct pv_vm_image_store *store, const char *name, bool force,
-                      bool *ret_built)
+                      const char *log_path, bool *ret_built)
 {
     struct places places;
     int lock_fd;
@@ -320,7 +338,7 @@ int pv_vm_image_build(const struct pv_vm_image_store *store, const char *name, b
     if (lock_fd < 0 || flock(lock_fd, LOCK_EX) != 0) {
         r = -errno;
     } else if (force || access(places.folder, F_OK) != 0 || is_outdated(&places)) {
-        r = build_aside(&places);
+        r = build_with_log(&places, log_path);
         *ret_built = true;
     } else {
         *ret_built = false;

@@ -39,14 +39,18 @@ PV_NODISCARD int pv_vm_image_find(const struct pv_vm_image_store *store, const c
                                   struct pv_vm_image *ret_image);
 
 /*
- * Build an image unless it is there and up to date, or always with force. The recipe's program
- * writes its progress to our stderr. ret_built says whether there was work to do.
+ * Build an image unless it is there and up to date, or always with force. ret_built says whether
+ * there was work to do.
+ *
+ * log_path  where the recipe's program tells of its progress: a file that is made anew when there
+ *           is work to do; NULL: our stderr
  *
  * Returns 0, -ENOENT without such a recipe, -EINVAL for a name that is none, -EIO when the recipe's
- * program failed (it has said why), -EINTR when it was interrupted, or another -errno.
+ * program failed (it has said why), -EINTR when it was interrupted, -EBADF for a log_path that
+ * cannot be written, or another -errno.
  */
 PV_NODISCARD int pv_vm_image_build(const struct pv_vm_image_store *store, const char *name,
-                                   bool force, bool *ret_built);
+                                   bool force, const char *log_path, bool *ret_built);
 
 /* Remove an image. A VM that runs from it goes on. Returns 0, -ENOENT, -EINVAL or -errno. */
 PV_NODISCARD int pv_vm_image_remove(const struct pv_vm_image_store *store, const char *name);

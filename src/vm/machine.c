@@ -3,25 +3,21 @@
  * The life of a VM; see the header for its states.
  *
  * The device listens before QEMU starts, and QEMU ends before the device does: a QEMU without its
- * back end leaves guest tasks waiting for ever, and cannot take a new one.
+ * back end leaves guest tasks waiting for ever, and cannot take a new one. When QEMU ends by
+ * itself, the device follows as soon as its connection closes, and may be reaped first.
  */
 #include "vm/machine.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "os/clock.h"
 #include "os/process.h"
 #include "os/socket.h"
-#include "vm/args.h"
-#include "vm/initrd.h"
-#include "vm/qemu.h"
+#include "vm/emulator.h"
 #include "vm/qmp.h"
 
 #define TOPIC "vm.machine"
@@ -35,6 +31,8 @@
 #define POWER_OFF_TIMEOUT_MS   5000
 #define QUIT_TIMEOUT_MS        3000
 #define DEVICE_TERM_TIMEOUT_MS 3000
+/* QEMU gives 2 GiB of guest memory back between hanging up on the device and its own end. */
+#define QEMU_END_TIMEOUT_MS 2000
 
 enum state {
     STATE_STARTING,
@@ -50,18 +48,16 @@ struct pv_vm_machine {
     struct pv_vm_machine_options options;
     enum state state;
     enum pv_vm_machine_end end;
-    struct pv_vm_args qemu_args;
     struct pv_os_process device;
     struct pv_os_source *device_source;
-    struct pv_os_process qemu;
+    struct pv_vm_emulator qemu;
     struct pv_os_source *qemu_source;
-    int agent_fds[2]; /* ours, QEMU's */
-    int qmp_fds[2];
     struct pv_vm_relay *relay;
     struct pv_vm_qmp *qmp;
     struct pv_os_timer *timer; /* what the current state waits for at most */
     bool firmware_may_reset;   /* once more, in the boot at hand */
     bool is_qemu_killed;       /* by us */
+    bool has_device_left;      /* of its own accord: QEMU's end is awaited, to judge by that */
     uint64_t listen_end_ns;
     char gpu_socket_path[PV_VM_RUNTIME_PATH_MAX];
 };
@@ -71,14 +67,6 @@ static void enter_stop(struct pv_vm_machine *machine, enum pv_vm_machine_end end
 static void set_timer_ms(struct pv_vm_machine *machine, uint64_t delay_ms)
 {
     pv_os_timer_set(machine->timer, delay_ms * NS_PER_MS);
-}
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0) {
-        close(*fd);
-        *fd = -1;
-    }
 }
 
 /* --- stopping --------------------------------------------------------------------------------- */
@@ -104,7 +92,7 @@ static void end_device(struct pv_vm_machine *machine)
 static void quit_qemu(struct pv_vm_machine *machine)
 {
     machine->state = STATE_QUITTING;
-    if (machine->qemu.pid == 0) {
+    if (machine->qemu.process.pid == 0) {
         end_device(machine);
         return;
     }
@@ -115,7 +103,7 @@ static void quit_qemu(struct pv_vm_machine *machine)
 static void kill_qemu(struct pv_vm_machine *machine)
 {
     machine->is_qemu_killed = true;
-    pv_os_process_signal(&machine->qemu, SIGKILL);
+    pv_os_process_signal(&machine->qemu.process, SIGKILL);
 }
 
 /* Stop for the first reason that came; later ones are its consequences. */
@@ -125,7 +113,8 @@ static void enter_stop(struct pv_vm_machine *machine, enum pv_vm_machine_end end
         return;
     }
     machine->end = end;
-    if (machine->state == STATE_READY && end == PV_VM_MACHINE_STOPPED && machine->qemu.pid != 0) {
+    if (machine->state == STATE_READY && end == PV_VM_MACHINE_STOPPED
+        && machine->qemu.process.pid != 0) {
         machine->state = STATE_POWERING_OFF;
         pv_vm_relay_power_off(machine->relay);
         set_timer_ms(machine, POWER_OFF_TIMEOUT_MS);
@@ -178,7 +167,7 @@ static void on_qemu_exit(void *user, uint32_t events)
     struct pv_os_process_end end = {0};
 
     (void)events;
-    if (pv_os_process_reap(&machine->qemu, 0, &end) != 0) {
+    if (pv_os_process_reap(&machine->qemu.process, 0, &end) != 0) {
         return;
     }
     pv_os_source_remove(machine->qemu_source);
@@ -204,6 +193,10 @@ static void on_device_exit(void *user, uint32_t events)
     machine->device_source = NULL;
     if (machine->state == STATE_ENDING_DEVICE) {
         finish(machine);
+    } else if (machine->state < STATE_POWERING_OFF && machine->qemu.process.pid != 0
+               && !end.by_signal && end.value == 0) {
+        machine->has_device_left = true;
+        set_timer_ms(machine, QEMU_END_TIMEOUT_MS);
     } else if (machine->state < STATE_POWERING_OFF) {
         pv_base_log_error(machine->options.log, TOPIC, "the device process ended with %s %d",
                           end.by_signal ? "signal" : "status", end.value);
@@ -219,7 +212,7 @@ static void on_qmp_event(void *user, const char *name, const json_t *data)
     pv_base_log_guest(machine->options.log, TOPIC, PV_BASE_LOG_DEBUG, "QEMU says %.64s", name);
     if (strcmp(name, "VSERPORT_CHANGE") == 0) {
         pv_vm_relay_set_port_open(machine->relay, json_is_true(json_object_get(data, "open")));
-    } else if (strcmp(name, "RESET") == 0) {
+    } else if (strcmp(name, "RESET") == 0 && !machine->has_device_left) {
         if (machine->state == STATE_BOOTING && machine->firmware_may_reset) {
             /* After a reset SeaBIOS finds its memory used and makes another, harder one. */
             machine->firmware_may_reset = false;
@@ -241,7 +234,9 @@ static void on_agent_ready(void *user)
 
     if (machine->state == STATE_BOOTING) {
         machine->state = STATE_READY;
-        pv_os_timer_clear(machine->timer);
+        if (!machine->has_device_left) {
+            pv_os_timer_clear(machine->timer);
+        }
     }
     if (machine->state == STATE_READY) {
         machine->options.on_ready(machine->options.user);
@@ -262,49 +257,23 @@ static void on_agent_hang_up(void *user)
 
 /* --- starting --------------------------------------------------------------------------------- */
 
-static int start_qemu(struct pv_vm_machine *machine)
+/* The relay to the agent, with its socket for others. */
+static int start_relay(struct pv_vm_machine *machine)
 {
     const struct pv_vm_machine_options *options = &machine->options;
-    const int kept[] = {machine->agent_fds[1], machine->qmp_fds[1]};
-    struct pv_os_process_options process = {
-        .arguments = (const char *const *)machine->qemu_args.items,
-        .kept_fds = kept,
-        .kept_count = 2,
+    const struct pv_vm_relay_options relay = {
+        .loop = options->loop,
+        .log = options->log,
+        .port_fd = machine->qemu.agent_fds[0],
+        .on_ready = on_agent_ready,
+        .on_lost = on_agent_lost,
+        .on_hang_up = on_agent_hang_up,
+        .user = machine,
     };
     char path[PV_VM_RUNTIME_PATH_MAX];
     int listen_fd = -1;
-    int log_fd = -1;
-    int r = pv_vm_runtime_file(options->runtime, PV_VM_MACHINE_QEMU_LOG, path);
+    int r = pv_vm_relay_create(&relay, &machine->relay);
 
-    if (r == 0) {
-        log_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        r = log_fd < 0 ? -errno : 0;
-    }
-    if (r == 0) {
-        process.output_fd = log_fd;
-        process.error_fd = log_fd;
-        r = pv_os_process_spawn(&process, &machine->qemu);
-    }
-    close_fd(&log_fd);
-    close_fd(&machine->agent_fds[1]);
-    close_fd(&machine->qmp_fds[1]);
-    if (r == 0) {
-        r = pv_os_loop_add(options->loop, machine->qemu.exit_fd, PV_OS_LOOP_READ, on_qemu_exit,
-                           machine, &machine->qemu_source);
-    }
-    if (r == 0) {
-        const struct pv_vm_relay_options relay = {
-            .loop = options->loop,
-            .log = options->log,
-            .port_fd = machine->agent_fds[0],
-            .on_ready = on_agent_ready,
-            .on_lost = on_agent_lost,
-            .on_hang_up = on_agent_hang_up,
-            .user = machine,
-        };
-
-        r = pv_vm_relay_create(&relay, &machine->relay);
-    }
     if (r == 0) {
         r = pv_vm_runtime_file(options->runtime, PV_VM_MACHINE_AGENT_SOCKET, path);
     }
@@ -314,13 +283,27 @@ static int start_qemu(struct pv_vm_machine *machine)
     if (r == 0) {
         r = pv_vm_relay_listen(machine->relay, listen_fd);
     }
+    return r;
+}
+
+static int start_qemu(struct pv_vm_machine *machine)
+{
+    int r = pv_vm_emulator_start(&machine->qemu, machine->options.runtime);
+
     if (r == 0) {
-        r = pv_vm_qmp_create(options->loop, machine->qmp_fds[0], on_qmp_event, machine,
+        r = pv_os_loop_add(machine->options.loop, machine->qemu.process.exit_fd, PV_OS_LOOP_READ,
+                           on_qemu_exit, machine, &machine->qemu_source);
+    }
+    if (r == 0) {
+        r = start_relay(machine);
+    }
+    if (r == 0) {
+        r = pv_vm_qmp_create(machine->options.loop, machine->qemu.qmp_fds[0], on_qmp_event, machine,
                              &machine->qmp);
     }
     if (r == 0) {
         machine->state = STATE_BOOTING;
-        set_timer_ms(machine, options->boot_timeout_ms);
+        set_timer_ms(machine, machine->options.boot_timeout_ms);
     }
     return r;
 }
@@ -349,7 +332,7 @@ static void await_device(struct pv_vm_machine *machine)
     r = start_qemu(machine);
     if (r != 0) {
         pv_base_log_error(machine->options.log, TOPIC, "QEMU cannot be started: error %d", -r);
-        pv_os_process_kill(&machine->qemu);
+        pv_os_process_kill(&machine->qemu.process);
         pv_os_source_remove(machine->qemu_source);
         machine->qemu_source = NULL;
         enter_stop(machine, PV_VM_MACHINE_HOST_TROUBLE);
@@ -360,6 +343,11 @@ static void on_timer(void *user)
 {
     struct pv_vm_machine *machine = user;
 
+    if (machine->has_device_left && machine->state < STATE_POWERING_OFF) {
+        pv_base_log_error(machine->options.log, TOPIC, "the device process has left QEMU");
+        enter_stop(machine, PV_VM_MACHINE_DEVICE_DIED);
+        return;
+    }
     switch (machine->state) {
     case STATE_STARTING:
         await_device(machine);
@@ -380,52 +368,6 @@ static void on_timer(void *user)
         pv_os_process_signal(&machine->device, SIGKILL);
         break;
     }
-}
-
-static int make_sockets(struct pv_vm_machine *machine)
-{
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, machine->agent_fds) != 0
-        || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, machine->qmp_fds) != 0) {
-        return -errno;
-    }
-    return 0;
-}
-
-/* Everything about QEMU that the caller's strings are needed for. */
-static int prepare_qemu(struct pv_vm_machine *machine)
-{
-    const struct pv_vm_machine_options *options = &machine->options;
-    char initrd_path[PV_VM_RUNTIME_PATH_MAX];
-    char serial_path[PV_VM_RUNTIME_PATH_MAX];
-    struct pv_vm_qemu_config config = {
-        .arch = options->arch,
-        .qemu_path = options->qemu_path,
-        .use_kvm = options->use_kvm,
-        .memory_mib = options->memory_mib,
-        .cpu_count = options->cpu_count,
-        .use_network = options->use_network,
-        .kernel_path = options->kernel_path,
-        .initrd_path = initrd_path,
-        .root_path = options->root_path,
-        .kernel_options = options->kernel_options,
-        .serial_path = options->serial_path != NULL ? options->serial_path : serial_path,
-        .gpu_socket_path = options->device_arguments != NULL ? machine->gpu_socket_path : NULL,
-        .agent_fd = machine->agent_fds[1],
-        .qmp_fd = machine->qmp_fds[1],
-    };
-    int r = pv_vm_runtime_file(options->runtime, "initrd", initrd_path);
-
-    if (r == 0) {
-        r = pv_vm_runtime_file(options->runtime, PV_VM_MACHINE_SERIAL_LOG, serial_path);
-    }
-    if (r == 0) {
-        r = pv_vm_initrd_write(initrd_path, options->modules_path, options->programs_path);
-    }
-    if (r == 0) {
-        pv_vm_qemu_build(&config, &machine->qemu_args);
-        r = machine->qemu_args.error;
-    }
-    return r;
 }
 
 static int start_device(struct pv_vm_machine *machine)
@@ -453,18 +395,15 @@ int pv_vm_machine_create(const struct pv_vm_machine_options *options,
     }
     machine->options = *options;
     machine->device.exit_fd = -1;
-    machine->qemu.exit_fd = -1;
-    machine->agent_fds[0] = machine->agent_fds[1] = -1;
-    machine->qmp_fds[0] = machine->qmp_fds[1] = -1;
+    pv_vm_emulator_init(&machine->qemu);
     r = pv_vm_runtime_file(options->runtime, PV_VM_MACHINE_GPU_SOCKET, machine->gpu_socket_path);
     if (r == 0) {
         r = pv_os_timer_create(options->loop, on_timer, machine, &machine->timer);
     }
     if (r == 0) {
-        r = make_sockets(machine);
-    }
-    if (r == 0) {
-        r = prepare_qemu(machine);
+        r = pv_vm_emulator_prepare(&machine->qemu, options,
+                                   options->device_arguments != NULL ? machine->gpu_socket_path
+                                                                     : NULL);
     }
     if (r == 0) {
         r = options->device_arguments != NULL ? start_device(machine) : start_qemu(machine);
@@ -484,16 +423,12 @@ void pv_vm_machine_destroy(struct pv_vm_machine *machine)
     }
     pv_os_source_remove(machine->qemu_source);
     pv_os_source_remove(machine->device_source);
-    pv_os_process_kill(&machine->qemu);
+    pv_os_process_kill(&machine->qemu.process); /* before its device, as ever */
     pv_os_process_kill(&machine->device);
     pv_vm_relay_destroy(machine->relay);
     pv_vm_qmp_destroy(machine->qmp);
     pv_os_timer_destroy(machine->timer);
-    for (int i = 0; i < 2; i++) {
-        close_fd(&machine->agent_fds[i]);
-        close_fd(&machine->qmp_fds[i]);
-    }
-    pv_vm_args_finish(&machine->qemu_args);
+    pv_vm_emulator_finish(&machine->qemu);
     free(machine);
 }
 
@@ -504,7 +439,7 @@ struct pv_vm_relay *pv_vm_machine_get_relay(struct pv_vm_machine *machine)
 
 int pv_vm_machine_qemu_pid(const struct pv_vm_machine *machine)
 {
-    return machine->qemu.pid;
+    return machine->qemu.process.pid;
 }
 
 int pv_vm_machine_device_pid(const struct pv_vm_machine *machine)

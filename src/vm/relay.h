@@ -45,6 +45,10 @@ struct pv_vm_relay_options {
     void *user;
 };
 
+/*
+ * Serve a port. The agent is asked for a sign of life when the VMM says that the port is open, see
+ * pv_vm_relay_set_port_open. Returns 0, -ENOMEM, or -errno; the options are copied.
+ */
 PV_NODISCARD int pv_vm_relay_create(const struct pv_vm_relay_options *options,
                                     struct pv_vm_relay **ret_relay);
 

@@ -37,6 +37,8 @@ struct pv_vm_session {
     bool is_input_ended;
     uint32_t input_credit_bytes;
     struct output outputs[2];
+    bool has_started;   /* the agent has it */
+    bool was_too_early; /* nobody took it */
     bool has_ended;
     bool has_reported;
     enum pv_vm_agent_exit how;
@@ -278,12 +280,16 @@ static void serve_frame(struct pv_vm_session *session, const struct pv_vm_agent_
     case PV_VM_AGENT_CREDIT:
         input_take_credit(session, pv_vm_agent_frame_u32(frame, 0, 0));
         break;
+    case PV_VM_AGENT_STARTED:
+        session->has_started = true;
+        break;
     case PV_VM_AGENT_EXIT:
+        session->was_too_early = !session->has_started;
         end(session, pv_vm_agent_frame_u32(frame, 0, PV_VM_AGENT_EXIT_LOST),
             pv_vm_agent_frame_u32(frame, 4, 0));
         break;
     default:
-        break; /* STARTED, PONG: of no interest here */
+        break; /* PONG: of no interest here */
     }
 }
 
@@ -423,6 +429,11 @@ void pv_vm_session_destroy(struct pv_vm_session *session)
     }
     pv_os_timer_destroy(session->end_timer);
     free(session);
+}
+
+bool pv_vm_session_was_too_early(const struct pv_vm_session *session)
+{
+    return session->was_too_early && session->how == PV_VM_AGENT_EXIT_LOST;
 }
 
 void pv_vm_session_signal(struct pv_vm_session *session, int signal_number)

@@ -42,6 +42,12 @@ PV_NODISCARD int pv_vm_session_create(const struct pv_vm_session_options *option
 /* The command is killed if it runs. Accepts NULL. */
 void pv_vm_session_destroy(struct pv_vm_session *session);
 
+/*
+ * Whether the command was lost because no agent was there to take it: the guest is not ready yet,
+ * or reboots. Worth asking when on_end says PV_VM_AGENT_EXIT_LOST.
+ */
+bool pv_vm_session_was_too_early(const struct pv_vm_session *session);
+
 /* Send a signal to the command. */
 void pv_vm_session_signal(struct pv_vm_session *session, int signal_number);
 

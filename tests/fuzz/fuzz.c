@@ -94,15 +94,18 @@ void fuzz_end(void)
     FUZZ_CHECK(open_fds() == fds_before);
 }
 
-void fuzz_init(void)
+int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     struct rlimit limit;
 
+    (void)argc;
+    (void)argv;
     (void)signal(SIGPIPE, SIG_IGN);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max < 16384 ? limit.rlim_max : 16384;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
+    return 0;
 }
 
 static void write_nothing(void *user, enum pv_base_log_level level, const char *line)

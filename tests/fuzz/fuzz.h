@@ -3,7 +3,7 @@
  * What all fuzz targets share: a reader that turns an input's bytes into values and actions, checks
  * that end the process, shared memory and sockets of chosen sizes, and turns of an event loop.
  *
- * A target is a file fuzz_NAME.c with the two functions at the end of this header. It keeps nothing
+ * A target is a file fuzz_NAME.c with the last function of this header. It keeps nothing
  * from one input to the next, takes no clock or random number into account, and caps what one
  * input may ask for, so that none takes a second. The same file is linked with libFuzzer
  * (-Dfuzz=true) and with replay_main.c (always).
@@ -103,9 +103,6 @@ void fuzz_end(void);
 
 /* ---- surroundings ---- */
 
-/* Once, at the beginning: no SIGPIPE, descriptors enough. */
-void fuzz_init(void);
-
 /* A log that writes nothing, with lines of information on. */
 void fuzz_log_init(struct pv_base_log *log);
 
@@ -118,10 +115,11 @@ int fuzz_descriptor(uint8_t kind, uint64_t size_bytes);
 /* Serve what is ready, count times; never waits. */
 void fuzz_turn(struct pv_os_loop *loop, unsigned count);
 
-/* ---- a target ---- */
+/* ---- what libFuzzer and replay_main.c call ---- */
 
+/* Once, at the beginning, of all targets: no SIGPIPE, descriptors enough. Returns 0. */
 int LLVMFuzzerInitialize(int *argc, char ***argv);
-/* Runs one input. Returns 0. */
+/* Runs one input; each target's own. Returns 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes);
 
 #endif

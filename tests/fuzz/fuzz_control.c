@@ -410,14 +410,6 @@ static void act(struct fuzz_control *fuzz, struct fuzz_input *in)
     }
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    fuzz_init();
-    return 0;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 {
     static struct fuzz_control fuzz;

@@ -348,14 +348,6 @@ static void act(struct fuzz_device *fuzz, struct fuzz_input *in)
     }
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    fuzz_init();
-    return 0;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 {
     static struct fuzz_device fuzz;

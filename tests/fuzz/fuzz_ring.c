@@ -404,14 +404,6 @@ static void tear_down(struct fuzz_ring *fuzz)
     fuzz_driver_check();
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    fuzz_init();
-    return 0;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 {
     static struct fuzz_ring fuzz;

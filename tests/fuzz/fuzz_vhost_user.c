@@ -451,14 +451,6 @@ static void tear_down(struct fuzz_vhost *fuzz)
     pv_os_fds_close((const int[]){fuzz->ram_fd, fuzz->window_fd, fuzz->kick_fd, fuzz->back_fd}, 4);
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    fuzz_init();
-    return 0;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 {
     static struct fuzz_vhost fuzz;

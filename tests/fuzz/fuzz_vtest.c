@@ -153,14 +153,6 @@ static void act(struct fuzz_vtest *fuzz, struct fuzz_input *in)
     }
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    fuzz_init();
-    return 0;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 {
     static const uint32_t capset[8] = {1, 2, 3};

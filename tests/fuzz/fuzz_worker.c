@@ -186,14 +186,6 @@ static void send_packet(int socket_fd, struct fuzz_input *in)
     }
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    fuzz_init();
-    return 0;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 {
     struct fuzz_input in = {bytes, bytes + size_bytes};

@@ -61,6 +61,11 @@ def test_layers_accepts(tmp_path, path, text):
     ("src/gpu/a.c", "void f(void)\n{\n    _exit (1);\n}\n", "_exit()"),
     ("src/gpu/a.h", "typedef struct pv_gpu_a { int b; } pv_gpu_a;\n", "typedef of a struct"),
     ("src/gpu/a.h", "int pv_venus_a_get(void);\n", "pv_venus_a_get is not pv_gpu_..."),
+    ("src/gpu/a.h", "\nint pv_gpu_a_get(void);\n", "pv_gpu_a_get has no comment"),
+    ("cli/a.h", "/* One. */\nint pv_cli_a(void);\n\nconst char *pv_cli_b(int c,\n"
+     "                     int d);\n", "a.h:5: pv_cli_b has no comment"),
+    ("hosts/vtest/a.h", "/* One. */\nint pv_vtest_a(void)\n{\n    return 0;\n}\n\nPV_NODISCARD static inline "
+     "struct x *pv_vtest_b(void)\n{\n}\n", "a.h:8: pv_vtest_b has no comment"),
 ])
 def test_names_finds_planted_violation(tmp_path, path, text, expected):
     plant(tmp_path, path, text)
@@ -85,7 +90,9 @@ def test_names_finds_missing_spdx_line(tmp_path):
 def test_names_accepts(tmp_path):
     plant(tmp_path, "src/gpu/a.h", "/* never abort() */\nint pv_gpu_a_get(void);\n"
           "struct pv_gpu_ops {\n    int (*open)(void);\n};\n"
-          "static inline int pv_gpu_b(void)\n{\n    return 0;\n}\n")
+          "/* Two. */\nstatic inline int pv_gpu_b(void)\n{\n    return 0;\n}\n")
+    plant(tmp_path, "hosts/vtest/a.h", "/*\n * These.\n */\nPV_NODISCARD bool *pv_vtest_a(int a,\n"
+          "                              int b);\nvoid pv_vtest_b(void);\n")
     plant(tmp_path, "src/os/a.c", "static void f(void)\n{\n    _exit(127);\n}\n"
           "static_assert(1, \"exit()\");\n")
     assert run("check-names", tmp_path) == (0, "")

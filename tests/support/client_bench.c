@@ -60,6 +60,28 @@ void client_close(struct client_bench *bench)
     assert_int_equal(open_fds(), bench->fds_before);
 }
 
+int client_setup_open(void **state)
+{
+    static struct client_bench bench;
+
+    client_open(&bench);
+    *state = &bench;
+    return 0;
+}
+
+int client_setup_begun(void **state)
+{
+    (void)client_setup_open(state);
+    client_begin(*state);
+    return 0;
+}
+
+int client_teardown(void **state)
+{
+    client_close(*state);
+    return 0;
+}
+
 void client_say_bytes(struct client_bench *bench, const void *bytes, size_t size_bytes)
 {
     assert_int_equal(pv_os_socket_send(bench->peer, bytes, size_bytes, NULL, 0), size_bytes);

@@ -38,6 +38,11 @@ void client_close(struct client_bench *bench);
 /* Name, version and CONTEXT_INIT, as Mesa begins. */
 void client_begin(struct client_bench *bench);
 
+/* For cmocka: *state is a bench that has been opened, or begun too. Teardown is for both. */
+int client_setup_open(void **state);
+int client_setup_begun(void **state);
+int client_teardown(void **state);
+
 /* Send raw bytes, and let the connection serve them. */
 void client_say_bytes(struct client_bench *bench, const void *bytes, size_t size_bytes);
 /* One message: header and words. */

@@ -2,8 +2,10 @@
 /*
  * Plays QEMU, and the agent in its guest, for tests of vm/machine.c and vm/run.c; or a device.
  *
- *   fake-qemu ARGUMENTS...            as QEMU is started; reads the numbers of its two sockets
- * there fake-qemu device SOCKET [HOW]     listens on SOCKET until SIGTERM
+ *   fake-qemu ARGUMENTS...          as QEMU is started; reads the numbers of its two sockets
+ *   fake-qemu device SOCKET [HOW]   listens on SOCKET until SIGTERM
+ *
+ * SIGUSR1 ends either with status 0, as QEMU when its guest powers off, and a device without QEMU.
  *
  * PV_FAKE_QEMU in the environment says how it behaves (the table below); without it, or with
  * "good", it boots at once and obeys. The guest's commands are words: see run_command.
@@ -178,6 +180,12 @@ static void qemu(struct fake *fake, const char *how)
     serve(fake);
 }
 
+static void leave(int number)
+{
+    (void)number;
+    _Exit(0);
+}
+
 static int device(const char *path, const char *how)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -203,6 +211,7 @@ int main(int argc, char **argv)
     struct fake fake = {.agent_fd = -1, .qmp_fd = -1};
     const char *how = getenv("PV_FAKE_QEMU");
 
+    (void)signal(SIGUSR1, leave);
     if (argc >= 3 && strcmp(argv[1], "device") == 0) {
         return device(argv[2], argc > 3 ? argv[3] : "");
     }

@@ -30,13 +30,13 @@ def check_one_sentence(result, status):
 
 
 @pytest.mark.parametrize("command", ["demo", "run", "doctor", "exec", "screenshot", "top", "gpu",
-                                     "vtest", "image"])
+                                     "vtest", "image", "bench"])
 def test_an_option_that_is_not_there(tmp_path, command):
     check_one_sentence(run(tmp_path, command, "--nonsense"), USAGE)
 
 
 @pytest.mark.parametrize("command", ["demo", "run", "doctor", "exec", "screenshot", "top", "gpu",
-                                     "vtest", "image"])
+                                     "vtest", "image", "bench"])
 def test_help_is_no_error(tmp_path, command):
     result = run(tmp_path, command, "--help")
     assert result.returncode == 0
@@ -83,11 +83,18 @@ def test_help_is_no_error(tmp_path, command):
     ["screenshot", "/nonexistent/a.png"],
     ["doctor", "surplus"],
     ["exec"],
+    ["exec", "--env", "NAME", "--", "true"],
+    ["exec", *65 * ["--env=A=B"], "--", "true"],
+    ["exec", "--cwd", "", "--", "true"],
+    ["bench", "surplus"],
+    ["bench", "--against", "native,else"],
+    ["bench", "--rounds", "0"],
     ["screenshot"],
     ["screenshot", "a.png", "b.png"],
     ["screenshot", "--vm", "a", "--control", "b", "c.png"],
     ["screenshot", "--scanout", "16", "a.png"],
     ["screenshot", "--after", "0", "a.png"],
+    ["screenshot", "a.png", "--scanout", "16"],
     ["run", "--screenshot-after", "many", "--", "true"],
     ["top", "surplus"],
     ["top", "--interval", "0"],
@@ -107,8 +114,9 @@ def test_help_is_no_error(tmp_path, command):
     ["image"],
     ["image", "build"],
     ["image", "build", "no-such"],
+    ["image", "build", "--force", "no-such"],
     ["image", "rm", "no-such"],
-], ids=" ".join)
+], ids=lambda arguments: " ".join(arguments)[:60])
 def test_arguments_that_make_no_sense(tmp_path, arguments):
     check_one_sentence(run(tmp_path, *arguments), USAGE)
 
@@ -119,6 +127,7 @@ def test_arguments_that_make_no_sense(tmp_path, arguments):
     ["run", "--cache-dir", "/nonexistent", "--", "true"],
     ["demo"],
     ["exec", "--", "true"],
+    ["exec", *64 * ["--env=A=B"], "true", "--nonsense"],
     ["exec", "--vm", "no-such", "--", "true"],
     ["screenshot", "a.png"],
     ["screenshot", "--control", "/nonexistent/socket", "a.png"],
@@ -131,7 +140,7 @@ def test_arguments_that_make_no_sense(tmp_path, arguments):
     ["vtest", "--renderer", "/nonexistent/program", "--", "true"],
     ["vtest", "--socket", "/nonexistent/socket", "--", "true"],
     ["vtest", "--", "/nonexistent/program"],
-], ids=" ".join)
+], ids=lambda arguments: " ".join(arguments)[:60])
 def test_things_that_are_not_there(tmp_path, arguments):
     check_one_sentence(run(tmp_path, *arguments), FAILED)
 

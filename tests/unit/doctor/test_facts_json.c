@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "doctor/facts_json.h"
+#include "doctor/view_json.h"
 #include "support/profile.h"
 
 static void test_round_trip(void **state)

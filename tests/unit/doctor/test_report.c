@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "doctor/facts_json.h"
+#include "doctor/view_json.h"
 #include "doctor/report.h"
 #include "support/profile.h"
 

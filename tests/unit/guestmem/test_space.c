@@ -9,12 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <dirent.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "guestmem/space.h"
 #include "os/shm.h"
+#include "support/loop_bench.h"
 
 #define PAGE 4096u
 
@@ -44,19 +44,6 @@ static struct pv_guestmem_space *make_space(void)
 
     assert_int_equal(pv_guestmem_space_create(&space), 0);
     return space;
-}
-
-static int open_fd_count(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    int count = 0;
-
-    assert_non_null(directory);
-    while (readdir(directory) != NULL) {
-        count++;
-    }
-    closedir(directory);
-    return count;
 }
 
 static void test_empty_space_backs_nothing(void **state)
@@ -166,7 +153,7 @@ static void refuse(struct pv_guestmem_region bad)
 static void test_regions_that_cannot_be(void **state)
 {
     struct pv_guestmem_region one;
-    const int fds = open_fd_count();
+    const unsigned int fds = open_fds();
     int pipe_fds[2];
 
     (void)state;
@@ -183,7 +170,7 @@ static void test_regions_that_cannot_be(void **state)
     close(pipe_fds[1]);
     refuse(region(0, PAGE, 0, pipe_fds[0]));
     refuse(region(0, PAGE, 0, -1));
-    assert_int_equal(open_fd_count(), fds); /* the fds were closed all the same */
+    assert_int_equal(open_fds(), fds); /* the fds were closed all the same */
 }
 
 static void test_overlap_is_refused(void **state)
@@ -222,14 +209,14 @@ static void test_the_window_is_left_out(void **state)
     const int window = make_file(4 * PAGE);
     const struct pv_guestmem_region two[2] = {region(0x1000, PAGE, 0, make_file(PAGE)),
                                               region(0x2000, PAGE, PAGE, dup(window))};
-    const int fds = open_fd_count();
+    const unsigned int fds = open_fds();
 
     (void)state;
     assert_int_equal(pv_guestmem_space_exclude(space, window), 0);
     assert_int_equal(pv_guestmem_space_replace(space, two, 2), 0);
     assert_true(pv_guestmem_space_is_backed(space, 0x1000, PAGE));
     assert_false(pv_guestmem_space_is_backed(space, 0x2000, 1));
-    assert_int_equal(open_fd_count(), fds - 2);
+    assert_int_equal(open_fds(), fds - 2);
     pv_guestmem_space_destroy(space);
     close(window);
 }

@@ -2,7 +2,6 @@
 /*
  * os/socket.c and os/fd.c: paths, messages with descriptors, and nothing left open.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -18,19 +17,7 @@
 
 #include "os/fd.h"
 #include "os/socket.h"
-
-static unsigned int open_fds(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    unsigned int count = 0;
-
-    assert_non_null(directory);
-    while (readdir(directory) != NULL) {
-        count++;
-    }
-    closedir(directory);
-    return count;
-}
+#include "support/loop_bench.h"
 
 static void test_descriptors_travel_and_surplus_is_closed(void **state)
 {

@@ -14,52 +14,12 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "support/venus_bench.h"
+#include "support/venus_fixture.h"
 #include "venus_wire/commands.h"
-
-static struct venus_bench bench;
-static struct venus_ring ring;
-static struct venus_bytes b;
-
-static int setup(void **state)
-{
-    (void)state;
-    venus_bench_init(&bench, false);
-    venus_ring_init(&ring, &bench, 65536, 0);
-    venus_ring_start(&ring);
-    b.size_bytes = 0;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    venus_ring_finish(&ring);
-    venus_bench_finish(&bench);
-    return 0;
-}
 
 static void reset(void)
 {
     b.size_bytes = 0;
-}
-
-static void run(void)
-{
-    venus_ring_push(&ring, &b);
-    assert_true(venus_ring_drain(&ring));
-    reset();
-}
-
-/* What is in b costs the context; a fresh one follows. */
-static void assert_loses(void)
-{
-    venus_ring_push(&ring, &b);
-    venus_bench_wait_lost(&bench);
-    venus_ring_wait_status(&ring, VENUS_FATAL);
-    assert_int_equal(fake_driver_misuses(), 0);
-    (void)teardown(NULL);
-    (void)setup(NULL);
 }
 
 static void buffer(uint64_t id)
@@ -412,8 +372,8 @@ static void test_a_ring_uses_what_another_removes(void **state)
         players[1].play = play_user;
         players_run(players, 2);
         assert_int_equal(fake_driver_misuses(), 0);
-        (void)teardown(NULL);
-        (void)setup(NULL);
+        (void)fixture_teardown(NULL);
+        (void)fixture_setup(NULL);
     }
 }
 
@@ -482,8 +442,8 @@ static void test_rings_that_fight(void **state)
         players[0].play = plays[i / TRIALS][0];
         players[1].play = plays[i / TRIALS][1];
         players_run(players, 2);
-        (void)teardown(NULL);
-        (void)setup(NULL);
+        (void)fixture_teardown(NULL);
+        (void)fixture_setup(NULL);
     }
 }
 
@@ -508,12 +468,10 @@ static void test_the_end_comes_in_between(void **state)
         }
         venus_ring_write(&second, &b);
         venus_ring_finish(&second);
-        (void)teardown(NULL);
-        (void)setup(NULL);
+        (void)fixture_teardown(NULL);
+        (void)fixture_setup(NULL);
     }
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

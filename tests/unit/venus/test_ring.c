@@ -13,31 +13,8 @@
 
 #include "os/clock.h"
 #include "os/shm.h"
-#include "support/venus_bench.h"
+#include "support/venus_context_fixture.h"
 #include "venus_wire/commands.h"
-
-static struct venus_bench bench;
-static struct venus_bytes b;
-
-static void reset(void)
-{
-    b.size_bytes = 0;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    venus_bench_init(&bench, false);
-    reset();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    venus_bench_finish(&bench);
-    return 0;
-}
 
 /* A fault on one ring ends all of the context, with one sentence. */
 static void test_a_fault_is_fatal_for_all_rings(void **state)
@@ -155,8 +132,6 @@ static void test_destroy_while_it_waits_for_the_gpu(void **state)
     assert_false(venus_bench_is_lost(&bench));
     assert_int_equal(bench.ring_events, 2);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -13,31 +13,8 @@
 
 #include "os/clock.h"
 #include "os/shm.h"
-#include "support/venus_bench.h"
+#include "support/venus_context_fixture.h"
 #include "venus_wire/commands.h"
-
-static struct venus_bench bench;
-static struct venus_bytes b;
-
-static void reset(void)
-{
-    b.size_bytes = 0;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    venus_bench_init(&bench, false);
-    reset();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    venus_bench_finish(&bench);
-    return 0;
-}
 
 /* Head moves per command: a guest may reuse the bytes of the first while the second still runs. */
 static void test_head_after_each_command(void **state)
@@ -308,8 +285,6 @@ static void test_its_memory_goes_while_it_works(void **state)
         venus_ring_finish(&ring);
     }
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

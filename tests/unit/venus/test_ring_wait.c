@@ -13,31 +13,8 @@
 
 #include "os/clock.h"
 #include "os/shm.h"
-#include "support/venus_bench.h"
+#include "support/venus_context_fixture.h"
 #include "venus_wire/commands.h"
-
-static struct venus_bench bench;
-static struct venus_bytes b;
-
-static void reset(void)
-{
-    b.size_bytes = 0;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    venus_bench_init(&bench, false);
-    reset();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    venus_bench_finish(&bench);
-    return 0;
-}
 
 static void test_seqno_before_and_after_the_wait(void **state)
 {
@@ -218,8 +195,6 @@ static void test_seqnos_past_32_bits(void **state)
     assert_true(venus_ring_drain(&ring));
     venus_ring_finish(&ring);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -12,57 +12,12 @@
 #include <cmocka.h>
 
 #include "os/clock.h"
-#include "support/venus_bench.h"
+#include "support/venus_fixture.h"
 #include "venus/timeline.h"
 #include "venus_wire/commands.h"
 
 /* As src/venus/sync.c has it. */
 #define RETIRED 4096u
-
-static struct venus_bench bench;
-static struct venus_ring ring;
-static struct venus_bytes b;
-
-static int setup(void **state)
-{
-    (void)state;
-    venus_bench_init(&bench, false);
-    venus_ring_init(&ring, &bench, 65536, 0);
-    venus_ring_start(&ring);
-    b.size_bytes = 0;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    venus_ring_finish(&ring);
-    venus_bench_finish(&bench);
-    return 0;
-}
-
-static void run(void)
-{
-    venus_ring_push(&ring, &b);
-    assert_true(venus_ring_drain(&ring));
-    b.size_bytes = 0;
-}
-
-static int32_t result(void)
-{
-    const int32_t value = venus_ring_result(&ring, &b);
-
-    b.size_bytes = 0;
-    return value;
-}
-
-static void assert_loses(void)
-{
-    venus_ring_push(&ring, &b);
-    venus_bench_wait_lost(&bench);
-    (void)teardown(NULL);
-    (void)setup(NULL);
-}
 
 static void submit(const struct venus_submit *one)
 {
@@ -380,8 +335,6 @@ static void test_many_fences(void **state)
     }
     assert_true(fake_driver_live(VK_OBJECT_TYPE_FENCE) <= PV_VENUS_TIMELINE_FENCE_MAX);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

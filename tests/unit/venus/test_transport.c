@@ -14,31 +14,8 @@
 #include <cmocka.h>
 
 #include "os/shm.h"
-#include "support/venus_bench.h"
+#include "support/venus_context_fixture.h"
 #include "venus_wire/commands.h"
-
-static struct venus_bench bench;
-static struct venus_bytes b;
-
-static void reset(void)
-{
-    b.size_bytes = 0;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    venus_bench_init(&bench, false);
-    reset();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    venus_bench_finish(&bench);
-    return 0;
-}
 
 /* The stream in b costs the context; a fresh one follows. */
 static void assert_loses(void)
@@ -352,8 +329,6 @@ static void test_what_a_lost_context_answers(void **state)
     assert_int_equal(pv_venus_context_leave(bench.context, 5), -ENOENT);
     close(fd);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -84,14 +84,14 @@ static void test_built_once(void **state)
 
     (void)state;
     assert_int_equal(pv_vm_image_find(&store, "small", &image), -ENOENT);
-    assert_int_equal(pv_vm_image_build(&store, "small", false, &built), 0);
+    assert_int_equal(pv_vm_image_build(&store, "small", false, NULL, &built), 0);
     assert_true(built);
     assert_int_equal(pv_vm_image_find(&store, "small", &image), 0);
     assert_false(image.is_outdated);
     assert_int_equal(access(image.kernel, R_OK), 0);
-    assert_int_equal(pv_vm_image_build(&store, "small", false, &built), 0);
+    assert_int_equal(pv_vm_image_build(&store, "small", false, NULL, &built), 0);
     assert_false(built);
-    assert_int_equal(pv_vm_image_build(&store, "small", true, &built), 0);
+    assert_int_equal(pv_vm_image_build(&store, "small", true, NULL, &built), 0);
     assert_true(built);
     expect_entries(1);
 }
@@ -102,11 +102,11 @@ static void test_a_changed_recipe_builds_again(void **state)
     bool built = false;
 
     (void)state;
-    assert_int_equal(pv_vm_image_build(&store, "small", false, &built), 0);
+    assert_int_equal(pv_vm_image_build(&store, "small", false, NULL, &built), 0);
     write_file("small/packages", "one more\n", 0644);
     assert_int_equal(pv_vm_image_find(&store, "small", &image), 0);
     assert_true(image.is_outdated);
-    assert_int_equal(pv_vm_image_build(&store, "small", false, &built), 0);
+    assert_int_equal(pv_vm_image_build(&store, "small", false, NULL, &built), 0);
     assert_true(built);
     assert_int_equal(pv_vm_image_find(&store, "small", &image), 0);
     assert_false(image.is_outdated);
@@ -119,9 +119,9 @@ static void test_a_failed_build_keeps_the_old_image(void **state)
     bool built = false;
 
     (void)state;
-    assert_int_equal(pv_vm_image_build(&store, "small", false, &built), 0);
+    assert_int_equal(pv_vm_image_build(&store, "small", false, NULL, &built), 0);
     write_file("small/build", "#!/bin/sh\necho half > $1/vmlinuz\nexit 1\n", 0755);
-    assert_int_equal(pv_vm_image_build(&store, "small", false, &built), -EIO);
+    assert_int_equal(pv_vm_image_build(&store, "small", false, NULL, &built), -EIO);
     assert_int_equal(pv_vm_image_find(&store, "small", &image), 0);
     assert_true(image.is_outdated);
     expect_entries(1);
@@ -133,8 +133,8 @@ static void test_names_and_absence(void **state)
     bool built = false;
 
     (void)state;
-    assert_int_equal(pv_vm_image_build(&store, "large", false, &built), -ENOENT);
-    assert_int_equal(pv_vm_image_build(&store, "../small", false, &built), -EINVAL);
+    assert_int_equal(pv_vm_image_build(&store, "large", false, NULL, &built), -ENOENT);
+    assert_int_equal(pv_vm_image_build(&store, "../small", false, NULL, &built), -EINVAL);
     assert_int_equal(pv_vm_image_find(&store, "", &image), -EINVAL);
     assert_int_equal(pv_vm_image_find(&store, "Small", &image), -EINVAL);
     assert_int_equal(pv_vm_image_remove(&store, "small"), -ENOENT);
@@ -159,7 +159,7 @@ static void test_list_and_remove(void **state)
     (void)state;
     run("mkdir %s/no-recipe", recipes);
     assert_int_equal(pv_vm_image_list(&store, count, counts), 0);
-    assert_int_equal(pv_vm_image_build(&store, "small", false, &built), 0);
+    assert_int_equal(pv_vm_image_build(&store, "small", false, NULL, &built), 0);
     assert_int_equal(pv_vm_image_list(&store, count, counts), 0);
     assert_int_equal(counts[0], 1);
     assert_int_equal(counts[1], 1);

@@ -287,6 +287,38 @@ static void test_the_device_dies_at_once(void **state)
     assert_int_equal(bench->log_lines, 1);
 }
 
+static bool has_no_device(void *user)
+{
+    return pv_vm_machine_device_pid(((struct bench *)user)->machine) == 0;
+}
+
+/* QEMU ends by itself, which the device notices before we do. */
+static void test_the_device_ends_just_before_qemu(void **state)
+{
+    struct bench *bench = *state;
+
+    bench->options.device_arguments = bench->vm.device;
+    start_to_ready(bench, NULL);
+    assert_int_equal(kill(bench->device_pid, SIGUSR1), 0);
+    loop_until(bench->loop, has_no_device, bench);
+    assert_int_equal(bench->stopped_count, 0);
+    assert_int_equal(kill(bench->qemu_pid, SIGUSR1), 0);
+    expect_stopped(bench, PV_VM_MACHINE_STOPPED);
+    assert_int_equal(bench->log_lines, 0);
+}
+
+static void test_the_device_leaves_qemu(void **state)
+{
+    struct bench *bench = *state;
+
+    bench->options.device_arguments = bench->vm.device;
+    start_to_ready(bench, NULL);
+    assert_int_equal(kill(bench->device_pid, SIGUSR1), 0);
+    expect_stopped(bench, PV_VM_MACHINE_DEVICE_DIED);
+    assert_true(is_gone(bench->qemu_pid));
+    assert_int_equal(bench->log_lines, 1);
+}
+
 static void test_the_device_is_killed(void **state)
 {
     struct bench *bench = *state;
@@ -388,6 +420,8 @@ int main(void)
         BENCH_TEST(test_qemu_is_killed),
         BENCH_TEST(test_qemu_dies_while_it_powers_off),
         BENCH_TEST(test_the_device_dies_at_once),
+        BENCH_TEST(test_the_device_ends_just_before_qemu),
+        BENCH_TEST(test_the_device_leaves_qemu),
         BENCH_TEST(test_the_device_is_killed),
         BENCH_TEST(test_no_qemu),
         BENCH_TEST(test_no_device_program),

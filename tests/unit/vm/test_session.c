@@ -374,6 +374,25 @@ static void test_the_relay_goes(void **state)
     loop_settle(bench->loop);
     assert_int_equal(bench->end_count, 1);
     assert_int_equal(bench->how, PV_VM_AGENT_EXIT_LOST);
+    assert_false(pv_vm_session_was_too_early(bench->session));
+}
+
+/* Who was told of a start has lost a command; who was not came before there was an agent. */
+static void test_lost_before_and_after_the_start(void **state)
+{
+    for (int started = 0; started < 2; started++) {
+        struct bench *bench = *state;
+
+        begin(bench);
+        if (started == 1) {
+            say_u32(bench, PV_VM_AGENT_STARTED, 100);
+        }
+        say_exit(bench, PV_VM_AGENT_EXIT_LOST, 0);
+        assert_int_equal(bench->how, PV_VM_AGENT_EXIT_LOST);
+        assert_int_equal(pv_vm_session_was_too_early(bench->session), started == 0);
+        assert_int_equal(tear_down(state), 0);
+        assert_int_equal(set_up(state), 0);
+    }
 }
 
 static void test_what_is_no_frame(void **state)
@@ -428,6 +447,7 @@ int main(void)
         BENCH_TEST(test_a_slow_reader),
         BENCH_TEST(test_nothing_counts_after_the_end),
         BENCH_TEST(test_the_relay_goes),
+        BENCH_TEST(test_lost_before_and_after_the_start),
         BENCH_TEST(test_what_is_no_frame),
         BENCH_TEST(test_frames_of_no_interest),
         BENCH_TEST(test_destroyed_in_its_callback),

@@ -12,21 +12,6 @@
 #include "os/socket.h"
 #include "support/client_bench.h"
 
-static int setup(void **state)
-{
-    static struct client_bench bench;
-
-    client_open(&bench);
-    *state = &bench;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    client_close(*state);
-    return 0;
-}
-
 /* Refused without an answer; then the same bench anew. */
 static void assert_refused(void **state)
 {
@@ -37,8 +22,8 @@ static void assert_refused(void **state)
     assert_false(client_receive(bench, &reply));
     assert_int_equal(fake_count(&bench->contexts, FAKE_CREATE),
                      fake_count(&bench->contexts, FAKE_DESTROY));
-    teardown(state);
-    setup(state);
+    (void)client_teardown(state);
+    (void)client_setup_open(state);
 }
 
 static const struct {
@@ -139,8 +124,8 @@ static void test_a_context_that_cannot_be(void **state)
         assert_int_equal(bench->closed_count, 1);
         assert_int_equal(fake_count(&bench->contexts, FAKE_CREATE), i);
         assert_int_equal(fake_count(&bench->contexts, FAKE_DESTROY), 0);
-        teardown(state);
-        setup(state);
+        (void)client_teardown(state);
+        (void)client_setup_open(state);
         capset = PV_VTEST_CAPSET_VENUS;
     }
 }
@@ -248,8 +233,8 @@ static void test_waits_at_their_limit(void **state)
         if (excess == 0) {
             assert_true(client_receive(bench, &reply));
             close(client_receive_fd(bench));
-            teardown(state);
-            setup(state);
+            (void)client_teardown(state);
+            (void)client_setup_open(state);
         } else {
             assert_refused(state);
         }
@@ -259,14 +244,17 @@ static void test_waits_at_their_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_lengths, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_out_of_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_context_that_cannot_be, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_counters, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_counters_that_are_not, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_waits_at_their_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lengths, client_setup_open, client_teardown),
+        cmocka_unit_test_setup_teardown(test_out_of_order, client_setup_open, client_teardown),
+        cmocka_unit_test_setup_teardown(test_names, client_setup_open, client_teardown),
+        cmocka_unit_test_setup_teardown(test_a_context_that_cannot_be, client_setup_open,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_answers, client_setup_open, client_teardown),
+        cmocka_unit_test_setup_teardown(test_counters, client_setup_open, client_teardown),
+        cmocka_unit_test_setup_teardown(test_counters_that_are_not, client_setup_open,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_waits_at_their_limit, client_setup_open,
+                                        client_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,21 +14,6 @@
 #include "support/client_bench.h"
 #include "support/loop_bench.h"
 
-static int setup(void **state)
-{
-    static struct client_bench bench;
-
-    client_open(&bench);
-    *state = &bench;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    client_close(*state);
-    return 0;
-}
-
 static bool pings(struct client_bench *bench)
 {
     struct client_reply reply;
@@ -64,8 +49,8 @@ static void test_messages_in_pieces(void **state)
         assert_int_equal(reply.command, PV_VTEST_PING_PROTOCOL_VERSION);
         assert_int_equal(bench->connection->input_bytes, 0);
         assert_string_equal(bench->connection->name, "abc");
-        teardown(state);
-        setup(state);
+        (void)client_teardown(state);
+        (void)client_setup_open(state);
     }
 }
 
@@ -95,8 +80,8 @@ static void test_the_longest_message(void **state)
             assert_int_equal(bench->connection->input_bytes, 0);
             assert_true(pings(bench));
         }
-        teardown(state);
-        setup(state);
+        (void)client_teardown(state);
+        (void)client_setup_open(state);
     }
 }
 
@@ -112,8 +97,8 @@ static void test_lengths_that_wrap(void **state)
     for (size_t i = 0; i < PV_ARRAY_LEN(headers); i++) {
         client_say_bytes(*state, headers[i], sizeof(headers[i]));
         assert_int_equal(((struct client_bench *)*state)->closed_count, 1);
-        teardown(state);
-        setup(state);
+        (void)client_teardown(state);
+        (void)client_setup_open(state);
     }
 }
 
@@ -197,8 +182,8 @@ static void test_a_client_that_goes(void **state)
         client_hang_up(bench);
         assert_int_equal(bench->closed_count, 1);
         assert_int_equal(fake_count(&bench->contexts, FAKE_DESTROY), when > 0 ? 1 : 0);
-        teardown(state);
-        setup(state);
+        (void)client_teardown(state);
+        (void)client_setup_open(state);
     }
 }
 
@@ -285,17 +270,27 @@ static void test_descriptors_from_a_client(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_messages_in_pieces, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_the_longest_message, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_lengths_that_wrap, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_replies_keep_their_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_client_that_never_reads, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_client_that_goes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_context_that_is_lost, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_lost_with_a_blob_on_its_way, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_ended_from_inside_an_event, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_answers_to_no_question, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_descriptors_from_a_client, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_messages_in_pieces, client_setup_open,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_the_longest_message, client_setup_open,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_lengths_that_wrap, client_setup_open, client_teardown),
+        cmocka_unit_test_setup_teardown(test_replies_keep_their_order, client_setup_open,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_a_client_that_never_reads, client_setup_open,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_a_client_that_goes, client_setup_open,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_a_context_that_is_lost, client_setup_open,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_lost_with_a_blob_on_its_way, client_setup_open,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_ended_from_inside_an_event, client_setup_open,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_answers_to_no_question, client_setup_open,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_descriptors_from_a_client, client_setup_open,
+                                        client_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

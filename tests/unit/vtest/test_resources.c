@@ -13,26 +13,10 @@
 #include "support/client_bench.h"
 #include "support/loop_bench.h"
 
-static int setup(void **state)
-{
-    static struct client_bench bench;
-
-    client_open(&bench);
-    client_begin(&bench);
-    *state = &bench;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    client_close(*state);
-    return 0;
-}
-
 static void again(void **state)
 {
-    teardown(state);
-    setup(state);
+    (void)client_teardown(state);
+    (void)client_setup_begun(state);
 }
 
 /* The answer to a blob: its id; its memory has that size. */
@@ -206,13 +190,17 @@ static void test_resource_cap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_shared_memory, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_device_memory, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_device_memory_that_is_not, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refusals_of_the_context, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_blobs_that_cannot_be, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_the_most_shared_memory, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_resource_cap, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shared_memory, client_setup_begun, client_teardown),
+        cmocka_unit_test_setup_teardown(test_device_memory, client_setup_begun, client_teardown),
+        cmocka_unit_test_setup_teardown(test_device_memory_that_is_not, client_setup_begun,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_refusals_of_the_context, client_setup_begun,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_blobs_that_cannot_be, client_setup_begun,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_the_most_shared_memory, client_setup_begun,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_resource_cap, client_setup_begun, client_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

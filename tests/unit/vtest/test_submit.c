@@ -13,26 +13,10 @@
 #include "support/client_bench.h"
 #include "support/loop_bench.h"
 
-static int setup(void **state)
-{
-    static struct client_bench bench;
-
-    client_open(&bench);
-    client_begin(&bench);
-    *state = &bench;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    client_close(*state);
-    return 0;
-}
-
 static void again(void **state)
 {
-    teardown(state);
-    setup(state);
+    (void)client_teardown(state);
+    (void)client_setup_begun(state);
 }
 
 /* One batch of two words, with `sync_count` counters from word 9 on. */
@@ -303,16 +287,25 @@ static void test_many_fences_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a_batch_and_its_counter, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_fences_in_any_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_submissions_that_fail, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_batches_that_cannot_be, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_bad_batch_behind_a_good_one, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_fences_that_stay_open, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_fence_counters_at_the_cap, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_worker_that_is_busy, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_much_to_look_at, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_many_fences_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_batch_and_its_counter, client_setup_begun,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_fences_in_any_order, client_setup_begun,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_submissions_that_fail, client_setup_begun,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_batches_that_cannot_be, client_setup_begun,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_a_bad_batch_behind_a_good_one, client_setup_begun,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_fences_that_stay_open, client_setup_begun,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_fence_counters_at_the_cap, client_setup_begun,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_a_worker_that_is_busy, client_setup_begun,
+                                        client_teardown),
+        cmocka_unit_test_setup_teardown(test_much_to_look_at, client_setup_begun, client_teardown),
+        cmocka_unit_test_setup_teardown(test_many_fences_at_once, client_setup_begun,
+                                        client_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

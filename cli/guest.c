@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Control sockets of running devices; see the header. */
-#include "cli/control.h"
+/* Running guests; see the header. */
+#include "cli/guest.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/places.h"
-#include "vm/machine.h"
 
-bool pv_cli_control_find(const char *name, char ret_path[PV_VM_RUNTIME_PATH_MAX])
+bool pv_cli_guest_find(const char *name, const char *socket_name,
+                       char ret_path[PV_VM_RUNTIME_PATH_MAX])
 {
     struct pv_cli_places places;
     struct pv_vm_runtime runtime;
@@ -20,18 +20,20 @@ bool pv_cli_control_find(const char *name, char ret_path[PV_VM_RUNTIME_PATH_MAX]
     }
     r = pv_vm_runtime_find(places.runtime, name, &runtime);
     if (r == 0) {
-        r = pv_vm_runtime_file(&runtime, PV_VM_MACHINE_CONTROL_SOCKET, ret_path);
+        r = pv_vm_runtime_file(&runtime, socket_name, ret_path);
     }
     if (r == -ENOTUNIQ) {
-        (void)fprintf(stderr, "pearvisor: several guests run; choose one with --vm NAME\n");
+        (void)fprintf(stderr, "pearvisor: several guests run: name one with --vm\n");
+    } else if (r < 0 && name != NULL) {
+        (void)fprintf(stderr, "pearvisor: no guest %s runs\n", name);
     } else if (r < 0) {
-        (void)fprintf(stderr, "pearvisor: no guest %s%sruns\n", name != NULL ? name : "",
-                      name != NULL ? " " : "");
+        (void)fprintf(stderr, "pearvisor: no guest runs: start one with "
+                              "'pearvisor run --keep-alive'\n");
     }
     return r == 0;
 }
 
-const char *pv_cli_control_why(int error)
+const char *pv_cli_guest_why(int error)
 {
     switch (error) {
     case -EPROTO:
