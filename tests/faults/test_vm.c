@@ -150,7 +150,7 @@ static void life_of_an_image(void)
     run_shell("mkdir -p %s/small", recipes);
     write_recipe(program);
     inject_resume();
-    r = pv_vm_image_build(&store, "small", false, &was_built);
+    r = pv_vm_image_build(&store, "small", false, NULL, &was_built);
     inject_pause();
     assert_true(r == 0 || inject_seen()->fired > 0);
     assert_int_equal(pv_vm_image_find(&store, "small", &image), r == 0 ? 0 : -ENOENT);
@@ -159,7 +159,7 @@ static void life_of_an_image(void)
     run_shell("test -z \"$(ls -A %s/images | grep -v -e '^small' -e '^.lock')\"", cache);
     /* And the next one is not held up. */
     inject_disarm();
-    assert_int_equal(pv_vm_image_build(&store, "small", false, &was_built), 0);
+    assert_int_equal(pv_vm_image_build(&store, "small", false, NULL, &was_built), 0);
     run_shell("rm -r %s", folder);
 }
 
