@@ -175,8 +175,10 @@ static void qemu(struct fake *fake, const char *how)
         qmp_say(fake, "{\"event\": \"RESET\", \"data\": {\"guest\": true}}\r\n");
     }
     qmp_say(fake, "{\"event\": \"VSERPORT_CHANGE\", \"data\": {\"open\": true}}\r\n");
-    (void)!pv_vm_agent_queue_mark(&fake->queue, PV_VM_AGENT_PONG, 0);
-    agent_flush(fake);
+    if (strcmp(how, "resets") != 0) { /* that one never answers: its mark may overtake the reset */
+        (void)!pv_vm_agent_queue_mark(&fake->queue, PV_VM_AGENT_PONG, 0);
+        agent_flush(fake);
+    }
     serve(fake);
 }
 
