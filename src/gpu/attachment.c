@@ -165,6 +165,19 @@ static void end_wait(struct pv_gpu_request *request, struct pv_gpu_resource *res
     pv_gpu_task_send_ready(context);
 }
 
+void pv_gpu_attachment_stop_waiting(struct pv_gpu_request *request)
+{
+    struct pv_gpu_task *task = request->barrier;
+
+    request->barrier = NULL;
+    task->request = NULL;
+    task->resource = NULL;
+    task->ready = true;
+    task->is_void = true;
+    pv_gpu_task_send_ready(
+        pv_gpu_guest_context_find(request->device, request->command.header.context_id));
+}
+
 static void attach_now(struct pv_gpu_request *request, struct pv_gpu_resource *resource,
                        struct pv_gpu_guest_context *context)
 {

@@ -45,6 +45,12 @@ void pv_gpu_attachment_tell_all(struct pv_gpu_resource *resource);
 /* Have every told context leave; resource->leaving_count says how many are still to answer. */
 void pv_gpu_attachment_leave_all(struct pv_gpu_resource *resource);
 
+/*
+ * The resource that a waiting ATTACH names is going: its context's tasks go on without it. The
+ * request (with a barrier) is still the caller's to end.
+ */
+void pv_gpu_attachment_stop_waiting(struct pv_gpu_request *request);
+
 /* CTX_ATTACH_RESOURCE and CTX_DETACH_RESOURCE. */
 void pv_gpu_attachment_attach(struct pv_gpu_request *request, struct pv_gpu_resource *resource);
 void pv_gpu_attachment_detach(struct pv_gpu_request *request, struct pv_gpu_resource *resource);

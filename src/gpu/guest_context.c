@@ -215,6 +215,8 @@ void pv_gpu_guest_context_handle_destroy(struct pv_gpu_request *request,
     pv_base_log_guest(device->log, "gpu.context", PV_BASE_LOG_INFO, "context %u (%s) destroyed", id,
                       context->name);
     context->end_request = request;
+    /* Nobody finds it any more to make them ready, and another context may get its id. */
+    pv_gpu_task_forget_unready(context);
     if (context->worker != NULL && device->context_ops->end != NULL
         && device->context_ops->end(context->worker)) {
         context->next = device->ending_contexts;

@@ -236,6 +236,9 @@ void pv_gpu_resource_unref(struct pv_gpu_request *request, struct pv_gpu_resourc
     resource->end_request = request;
     /* These came after the UNREF. */
     while ((waiting = pop_waiting(resource)) != NULL) {
+        if (waiting->barrier != NULL) {
+            pv_gpu_attachment_stop_waiting(waiting);
+        }
         pv_gpu_request_fail(waiting, PV_GPU_ERR_INVALID_RESOURCE_ID,
                             "resource %u was given up before", resource->id);
     }

@@ -240,26 +240,31 @@ void pv_gpu_task_done(struct pv_gpu_guest_context *context, uint64_t cookie, int
     end(task, status < 0 ? status : 0, exported);
 }
 
-void pv_gpu_task_fail_all(struct pv_gpu_guest_context *context)
+void pv_gpu_task_forget_unready(struct pv_gpu_guest_context *context)
 {
-    struct pv_gpu_task_list unready = {0};
+    struct pv_gpu_task_list ready = {0};
     struct pv_gpu_task *task;
 
-    /* Ends may post more to a lost context; those end at once, in send_ready. */
-    while ((task = pop(&context->sent)) != NULL) {
-        end(task, -EIO, NULL);
-    }
     while ((task = pop(&context->unsent)) != NULL) {
         if (task->ready) {
-            end(task, -EIO, NULL);
+            push(&ready, task);
         } else {
-            push(&unready, task);
+            task->request->barrier = NULL;
+            task->request->context_is_gone = true;
+            pv_gpu_task_destroy(task);
         }
     }
-    while ((task = pop(&unready)) != NULL) {
-        task->request->barrier = NULL;
-        task->request->context_is_gone = true;
-        pv_gpu_task_destroy(task);
+    context->unsent = ready;
+}
+
+void pv_gpu_task_fail_all(struct pv_gpu_guest_context *context)
+{
+    struct pv_gpu_task *task;
+
+    pv_gpu_task_forget_unready(context);
+    /* Ends may post more to a lost context; those end at once, in send_ready. */
+    while ((task = pop(&context->sent)) != NULL || (task = pop(&context->unsent)) != NULL) {
+        end(task, -EIO, NULL);
     }
 }
 

@@ -70,6 +70,12 @@ void pv_gpu_task_done(struct pv_gpu_guest_context *context, uint64_t cookie, int
                       const struct pv_gpu_exported *exported);
 
 /*
+ * The context is going: an ATTACH that is not ready leaves its request to the resource's queue, and
+ * the tasks behind it stay.
+ */
+void pv_gpu_task_forget_unready(struct pv_gpu_guest_context *context);
+
+/*
  * Give every task the outcome -EIO: the context is lost or being destroyed. An ATTACH that is not
  * ready leaves its request to the resource's queue.
  */

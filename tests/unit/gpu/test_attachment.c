@@ -187,6 +187,60 @@ static void test_context_dies_while_its_attach_waits(void **state)
     bench_close(bench);
 }
 
+/* Its worker takes its time to die, and the id is another context's by the time of the answer. */
+static void test_context_ends_slowly_while_its_attach_waits(void **state)
+{
+    struct bench *bench = bench_open();
+    const struct bench_element *attached;
+    const struct bench_element *submitted;
+    const struct bench_element *destroyed;
+
+    (void)state;
+    bench->fake.exports_have_fd = true;
+    bench->fake.ends_slowly = true;
+    bench_context(bench, 1, 4);
+    bench_context(bench, 2, 4);
+    (void)bench_blob(bench, 1, 9, 77, 0x1000, PV_GPU_BLOB_FLAG_SHAREABLE);
+    attached = attach(bench, 2, 9);
+    submitted = bench_submit(bench, 2, 0, 0, 0, "uses", 4);
+    destroyed = BENCH(bench, struct pv_gpu_header, .type = PV_GPU_CMD_CTX_DESTROY, .context_id = 2);
+    fake_answer(&bench->fake, fake_last(&bench->fake, FAKE_EXPORT, 0), 0);
+    assert_int_equal(bench_answer(attached), PV_GPU_ERR_INVALID_CONTEXT_ID);
+    assert_int_equal(fake_count(&bench->fake, FAKE_ATTACH), 0);
+    fake_lose(&bench->fake, 2);
+    assert_int_equal(bench_answer(submitted), PV_GPU_ERR_UNSPEC);
+    assert_int_equal(bench_answer(destroyed), PV_GPU_OK_NODATA);
+    bench_close(bench);
+}
+
+/* An ATTACH behind the UNREF of a resource that is busy: it fails, and its context goes on. */
+static void test_attach_behind_an_unref(void **state)
+{
+    struct bench *bench = bench_open();
+    const struct bench_element *unrefed;
+    const struct bench_element *attached;
+    const struct bench_element *submitted;
+
+    (void)state;
+    bench->fake.exports_have_fd = true;
+    bench_context(bench, 1, 4);
+    bench_context(bench, 2, 4);
+    (void)bench_blob(bench, 1, 9, 77, 0x1000, PV_GPU_BLOB_FLAG_SHAREABLE);
+    unrefed = bench_resource(bench, PV_GPU_CMD_RESOURCE_UNREF, 0, 9);
+    attached = attach(bench, 2, 9);
+    submitted = bench_submit(bench, 2, 0, 0, 0, "uses", 4);
+    fake_answer(&bench->fake, fake_last(&bench->fake, FAKE_EXPORT, 0), 0);
+    assert_int_equal(bench_answer(attached), PV_GPU_ERR_INVALID_RESOURCE_ID);
+    assert_int_equal(bench_answer(submitted), PV_GPU_OK_NODATA);
+    assert_int_equal(fake_count(&bench->fake, FAKE_ATTACH), 0);
+    fake_answer(&bench->fake, fake_last(&bench->fake, FAKE_LEAVE, 0), 0);
+    assert_int_equal(bench_answer(unrefed), PV_GPU_OK_NODATA);
+    assert_int_equal(bench_answer(BENCH(bench, struct pv_gpu_header, .type = PV_GPU_CMD_CTX_DESTROY,
+                                        .context_id = 2)),
+                     PV_GPU_OK_NODATA);
+    bench_close(bench);
+}
+
 static void test_maker_dies_while_others_wait(void **state)
 {
     struct bench *bench = bench_open();
@@ -286,6 +340,8 @@ int main(void)
         cmocka_unit_test(test_attach_of_a_blob_that_fails),
         cmocka_unit_test(test_attach_twice_to_a_pending_blob),
         cmocka_unit_test(test_context_dies_while_its_attach_waits),
+        cmocka_unit_test(test_context_ends_slowly_while_its_attach_waits),
+        cmocka_unit_test(test_attach_behind_an_unref),
         cmocka_unit_test(test_maker_dies_while_others_wait),
         cmocka_unit_test(test_detach_then_unref_waits_for_the_leave),
         cmocka_unit_test(test_attach_that_the_worker_refuses),
