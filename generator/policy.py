@@ -53,7 +53,6 @@ CUSTOM = {
     "vkGetDeviceBufferMemoryRequirements": "view: memory types",
     "vkGetDeviceImageMemoryRequirements": "view: memory types",
     "vkGetMemoryResourcePropertiesMESA": "our resources",
-    "vkGetBufferDeviceAddress": "may need deferred memory now",
     # buffers and images: external and modifier structs are ours
     "vkCreateBuffer": "external structs are stripped",
     "vkDestroyBuffer": "tracks its memory",

@@ -158,20 +158,3 @@ void pv_venus_vkBindBufferMemory2(struct pv_wire_decoder *wire,
     args->ret =
         device->table.BindBufferMemory2(args->device, args->bindInfoCount, args->pBindInfos);
 }
-
-void pv_venus_vkGetBufferDeviceAddress(struct pv_wire_decoder *wire,
-                                       struct pv_wire_vkGetBufferDeviceAddress *args)
-{
-    struct pv_venus_device *device = pv_venus_device_of(args->device);
-
-    args->ret = 0;
-    if (wire->poisoned) {
-        return;
-    }
-    if (device->table.GetBufferDeviceAddress == NULL) {
-        pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_DRIVER);
-        return;
-    }
-    pv_wire_unwrap_vkGetBufferDeviceAddress(args);
-    args->ret = device->table.GetBufferDeviceAddress(args->device, args->pInfo);
-}

@@ -41,7 +41,6 @@ const struct pv_wire_handlers pv_venus_handlers = {
     .vkFreeCommandBuffers = pv_venus_vkFreeCommandBuffers,
     .vkFreeDescriptorSets = pv_venus_vkFreeDescriptorSets,
     .vkFreeMemory = pv_venus_vkFreeMemory,
-    .vkGetBufferDeviceAddress = pv_venus_vkGetBufferDeviceAddress,
     .vkGetBufferMemoryRequirements = pv_venus_vkGetBufferMemoryRequirements,
     .vkGetBufferMemoryRequirements2 = pv_venus_vkGetBufferMemoryRequirements2,
     .vkGetDeviceBufferMemoryRequirements = pv_venus_vkGetDeviceBufferMemoryRequirements,

@@ -55,7 +55,6 @@ PV_VENUS_HANDLER(vkExecuteCommandStreamsMESA);
 PV_VENUS_HANDLER(vkFreeCommandBuffers);
 PV_VENUS_HANDLER(vkFreeDescriptorSets);
 PV_VENUS_HANDLER(vkFreeMemory);
-PV_VENUS_HANDLER(vkGetBufferDeviceAddress);
 PV_VENUS_HANDLER(vkGetBufferMemoryRequirements);
 PV_VENUS_HANDLER(vkGetBufferMemoryRequirements2);
 PV_VENUS_HANDLER(vkGetDeviceBufferMemoryRequirements);

@@ -263,6 +263,8 @@ static void test_addresses(void **state)
     assert_loses();
     ask_address(99);
     assert_loses();
+    ask_address(0); /* drivers look into it */
+    assert_loses();
     fake_driver_lack("vkGetBufferDeviceAddress");
     venus_destroy_first(&b, PV_WIRE_COMMAND_vkDestroyDevice, VENUS_DEVICE);
     run();
