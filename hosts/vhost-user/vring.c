@@ -12,10 +12,14 @@
 #include "os/socket.h"
 #include "vhost-user/host_internal.h"
 
+/* How long until a request is tried again that there was no memory for. */
+#define MEMORY_RETRY_NS UINT64_C(10000000)
+
 static void process(struct pv_vhost_user_vring *vring)
 {
     if (pv_virtio_queue_process(vring->queue)) {
-        pv_os_timer_set(vring->turn_timer, 0);
+        pv_os_timer_set(vring->turn_timer,
+                        pv_virtio_queue_is_short_of_memory(vring->queue) ? MEMORY_RETRY_NS : 0);
     }
 }
 

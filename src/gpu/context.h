@@ -93,8 +93,9 @@ struct pv_gpu_context_ops {
     int (*attach)(struct pv_gpu_context *context, uint32_t resource_id,
                   const struct pv_gpu_memory *memory);
     /*
-     * Forget a resource, and put private pages wherever its window range is mapped. `done` follows.
-     * Used for CTX_DETACH_RESOURCE, UNMAP_BLOB and before UNREF is answered.
+     * Forget a resource, and put private pages wherever its window range is mapped. `done` follows,
+     * or `lost` alone. Used for CTX_DETACH_RESOURCE, UNMAP_BLOB and before UNREF is answered. A
+     * failure says that nothing of the context shows the pages any more.
      */
     int (*leave)(struct pv_gpu_context *context, uint32_t resource_id, uint64_t cookie);
     /*

@@ -13,6 +13,14 @@
 #include "os/shm.h"
 #include "render/protocol.h"
 
+/* A request was not sent, and requests build on each other. Events must not come from inside of a
+ * request, so the context is lost on the loop's next turn. */
+static void lose_later(struct pv_gpu_context *context)
+{
+    context->unsent = true;
+    pv_os_timer_set(context->deadline, 0);
+}
+
 /* 0 or -EIO. A worker that is gone shows as a hang-up on the loop; here it is only "not sent". */
 static int send_packet(struct pv_gpu_context *context, const void *head, size_t head_bytes,
                        const void *tail, size_t tail_bytes, int fd)
@@ -28,10 +36,7 @@ static int send_packet(struct pv_gpu_context *context, const void *head, size_t 
         pv_render_context_watch(context);
     }
     if (r < 0 && r != -EPIPE && r != -ECONNRESET) {
-        /* Requests build on each other. Events must not come from inside of a request, so the
-         * context is lost on the loop's next turn. */
-        context->unsent = true;
-        pv_os_timer_set(context->deadline, 0);
+        lose_later(context);
     }
     return r < 0 ? -EIO : 0;
 }
@@ -127,11 +132,16 @@ int pv_render_request_leave(struct pv_gpu_context *context, uint32_t resource_id
     const struct pv_render_leave message = {PV_RENDER_LEAVE, resource_id, cookie};
     int r = send_request(context, &message, sizeof(message), cookie, false);
 
-    if (r == -EIO && !context->answered) {
-        /* The worker cannot be told any more, but may still run: the answer comes with its loss. */
-        r = pv_render_ledger_add_pending(&context->ledger, cookie, false, pv_os_clock_now_ns());
-    } else if (r == 0) {
+    if (r == 0) {
         pv_render_ledger_remove_shmem(&context->ledger, resource_id);
+    } else if (!context->answered) {
+        /* The worker cannot be told any more, but may still run and show the pages: whoever waits
+         * for it to leave is told by its loss alone, where the ledger has no room for an answer. */
+        (void)pv_render_ledger_add_pending(&context->ledger, cookie, false, pv_os_clock_now_ns());
+        if (r != -EIO) {
+            lose_later(context);
+        }
+        r = 0;
     }
     return r;
 }

@@ -242,7 +242,7 @@ void pv_venus_vkDestroyDevice(struct pv_wire_decoder *wire, struct pv_wire_vkDes
     /* Objects of the device that other rings know, or have made since. */
     while (pv_venus_object_hide_all(device) > 0) {
         pv_venus_object_wait(pv_venus_decoder_of(wire));
-        if (pv_venus_decoder_of(wire)->context->instance == NULL) {
+        if (pv_venus_object_may_be_gone(pv_venus_decoder_of(wire)->context)) {
             /* The instance went meanwhile, and the device with it. */
             pv_base_fault_raise(&wire->fault, PV_BASE_FAULT_STATE);
             return;

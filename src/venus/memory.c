@@ -122,6 +122,12 @@ static VkResult allocate(struct pv_venus_device *device, struct pv_venus_memory 
         }
         result = get_pages(device->context, info, resource_id, memory->is_exportable,
                            page_bytes_of(device), &memory->pages);
+        if (result != VK_SUCCESS && result != VK_ERROR_INVALID_EXTERNAL_HANDLE
+            && pv_venus_spares_drop(device)) {
+            /* Spare ones have mappings, and descriptors where each is a file. */
+            result = get_pages(device->context, info, resource_id, memory->is_exportable,
+                               page_bytes_of(device), &memory->pages);
+        }
         if (result != VK_SUCCESS) {
             memory->pages = NULL;
             return result;

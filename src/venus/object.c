@@ -247,6 +247,13 @@ size_t pv_venus_object_hide_all(struct pv_venus_device *device)
     return count;
 }
 
+bool pv_venus_object_may_be_gone(const struct pv_venus_context *context)
+{
+    /* A lost one: the end of its instance may have stopped half-way, at a device that is at work.
+     * What is still there is freed with the context. */
+    return context->instance == NULL || atomic_load(&context->lost);
+}
+
 void pv_venus_object_wait(struct pv_venus_decoder *decoder)
 {
     wait_for_other_rings(decoder);
@@ -305,7 +312,7 @@ bool pv_venus_object_remove(struct pv_venus_decoder *decoder, struct pv_venus_ob
     (void)hide_children(context, object);
     do {
         wait_for_other_rings(decoder);
-        if (!is_instance && context->instance == NULL) {
+        if (!is_instance && pv_venus_object_may_be_gone(context)) {
             pv_base_fault_raise(&decoder->wire.fault, PV_BASE_FAULT_STATE);
             return false;
         }

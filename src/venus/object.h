@@ -87,6 +87,10 @@ size_t pv_venus_object_hide_all(struct pv_venus_device *device);
 /* Wait until no other ring is in the batch in which it is now. */
 void pv_venus_object_wait(struct pv_venus_decoder *decoder);
 
+/* After a wait: whether the instance went meanwhile, or a part of it, with all that it had. Then
+ * nothing may be touched that was found before. */
+bool pv_venus_object_may_be_gone(const struct pv_venus_context *context);
+
 /* Free the memory of a removed object (a pool's children too). */
 void pv_venus_object_free(struct pv_venus_object *object);
 

@@ -228,6 +228,7 @@ void pv_virtio_queue_reset(struct pv_virtio_queue *queue)
     queue->is_running = false;
     queue->is_broken = false;
     queue->has_unseen_used = false;
+    queue->is_short_of_memory = false;
     while ((element = take_kept(queue)) != NULL) {
         pv_virtio_queue_element_destroy(element);
     }
@@ -246,6 +247,11 @@ void pv_virtio_queue_reset(struct pv_virtio_queue *queue)
 bool pv_virtio_queue_is_running(const struct pv_virtio_queue *queue)
 {
     return queue->is_running;
+}
+
+bool pv_virtio_queue_is_short_of_memory(const struct pv_virtio_queue *queue)
+{
+    return queue->is_short_of_memory;
 }
 
 size_t pv_virtio_queue_outstanding_count(const struct pv_virtio_queue *queue)

@@ -92,6 +92,9 @@ void pv_virtio_queue_reset(struct pv_virtio_queue *queue);
 /* Whether it was started and neither stopped, reset nor broken since. */
 bool pv_virtio_queue_is_running(const struct pv_virtio_queue *queue);
 
+/* Whether the last look at the ring ended for want of memory: trying again at once would spin. */
+bool pv_virtio_queue_is_short_of_memory(const struct pv_virtio_queue *queue);
+
 /* Elements that the device holds now, or that are done and kept; at most place.size. */
 size_t pv_virtio_queue_outstanding_count(const struct pv_virtio_queue *queue);
 

@@ -284,7 +284,9 @@ static void life_of_a_queue(void)
     if (r == 0) {
         assert_true(pv_virtio_queue_start(queue, &guest.place));
         for (int turn = 0; turn < 3 && pv_virtio_queue_process(queue); turn++) {
+            assert_true(pv_virtio_queue_is_short_of_memory(queue)); /* all others fit in one */
         }
+        assert_false(pv_virtio_queue_is_short_of_memory(queue));
     }
     inject_pause();
     if (r == 0) {

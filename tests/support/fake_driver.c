@@ -386,15 +386,29 @@ static void VKAPI_CALL get_queue2(VkDevice device, const VkDeviceQueueInfo2 *inf
     pthread_mutex_unlock(&driver.lock);
 }
 
+static bool has_held_fence(const struct fake_object *device)
+{
+    for (unsigned i = 0; i < driver.held_count; i++) {
+        if (driver.held[i]->device == device) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static VkResult VKAPI_CALL wait_idle(VkDevice device)
 {
-    (void)device;
+    bool sticks;
+
     pthread_mutex_lock(&driver.lock);
-    while (driver.sticks) {
+    while (driver.sticks && has_held_fence(FROM(device))) {
         (void)pthread_cond_wait(&driver.signalled, &driver.lock);
     }
+    sticks = driver.sticks;
     pthread_mutex_unlock(&driver.lock);
-    (void)fake_driver_signal(UINT32_MAX);
+    if (!sticks) {
+        (void)fake_driver_signal(UINT32_MAX);
+    }
     return VK_SUCCESS;
 }
 

@@ -66,7 +66,7 @@ struct fake_driver_call fake_driver_last_call(const char *function);
 /* From now on submitted fences wait for fake_driver_signal. */
 void fake_driver_hold_fences(void);
 
-/* A wait for the device does not come back, from now on, or does again. */
+/* A wait for a device with fences that are held does not come back, from now on, or does again. */
 void fake_driver_stick(bool sticks);
 
 /* Signal the oldest held fences, at most count; returns how many there were. */

@@ -12,6 +12,7 @@
 
 #include "os/clock.h"
 #include "support/venus_fixture.h"
+#include "venus/instance.h"
 #include "venus/state.h"
 
 #define GRACE_NS   UINT64_C(50000000)
@@ -61,6 +62,27 @@ static void test_its_instance(void **state)
     get_unstuck();
 }
 
+/* One device of two has gone with its instance when the other one turns out to be at work. A ring
+ * that was about to destroy the first one does not touch it any more. */
+static void test_its_instance_half_way(void **state)
+{
+    (void)state;
+    venus_create_device(&b, VENUS_PHYSICAL_DEVICE, 50); /* younger: it goes first */
+    assert_int_equal(result(), VK_SUCCESS);
+    get_stuck();
+    pthread_mutex_lock(&bench.context->remove_lock); /* as another ring does that waits */
+    venus_destroy_first(&b, PV_WIRE_COMMAND_vkDestroyDevice, 50);
+    venus_ring_push(&ring, &b);
+    while (pv_base_id_table_find(bench.context->objects, 50) != NULL) {
+        pv_os_clock_sleep_ns(1000000);
+    }
+    pv_venus_instance_finish(bench.context, false);
+    pthread_mutex_unlock(&bench.context->remove_lock);
+    assert_true(pv_venus_context_is_lost(bench.context));
+    assert_int_equal(fake_driver_live(VK_OBJECT_TYPE_DEVICE), 1);
+    get_unstuck();
+}
+
 static void *unstick_later(void *user)
 {
     (void)user;
@@ -107,9 +129,8 @@ static void test_a_device_that_ends_late(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_a_device_that_never_ends),
-        TEST(test_its_instance),
-        TEST(test_the_end_in_between),
+        TEST(test_a_device_that_never_ends), TEST(test_its_instance),
+        TEST(test_its_instance_half_way),    TEST(test_the_end_in_between),
         TEST(test_a_device_that_ends_late),
     };
 

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -276,6 +277,30 @@ static void test_a_driver_that_has_no_more(void **state)
     assert_int_equal(allocate(102, 2 * PAGE), VK_ERROR_TOO_MANY_OBJECTS);
 }
 
+/* Nor is it refused for the descriptors that spare memory holds, where each is a file. */
+static void test_no_descriptors_left(void **state)
+{
+    struct rlimit limit;
+    struct rlimit none;
+    int next;
+
+    (void)state;
+    assert_int_equal(allocate(100, PAGE), VK_SUCCESS);
+    free_memory(100);
+    assert_int_equal(kept(), PAGE);
+    next = dup(0);
+    assert_true(next >= 0);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = (rlim_t)next;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(allocate(101, 2 * PAGE), VK_SUCCESS);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(kept(), 0);
+    assert_int_equal(live(), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +314,7 @@ int main(void)
         TEST(test_bytes_at_the_cap),
         TEST(test_all_workers_at_the_cap),
         TEST(test_a_driver_that_has_no_more),
+        TEST(test_no_descriptors_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
