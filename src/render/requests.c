@@ -137,8 +137,10 @@ int pv_render_request_leave(struct pv_gpu_context *context, uint32_t resource_id
     } else if (!context->answered) {
         /* The worker cannot be told any more, but may still run and show the pages: whoever waits
          * for it to leave is told by its loss alone, where the ledger has no room for an answer. */
-        (void)pv_render_ledger_add_pending(&context->ledger, cookie, false, pv_os_clock_now_ns());
-        if (r != -EIO) {
+        const int added =
+            pv_render_ledger_add_pending(&context->ledger, cookie, false, pv_os_clock_now_ns());
+
+        if (r != -EIO || added < 0) {
             lose_later(context);
         }
         r = 0;
