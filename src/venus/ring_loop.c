@@ -21,7 +21,8 @@
  * its own delay. */
 #define AWAKE_MIN_NS 10000u
 #define AWAKE_MAX_NS 200000u
-/* First sleep, doubled each time up to the last. */
+/* A sleep is this part of the pause so far, so that no answer is late by more than that part. */
+#define SLEEP_PART   4u
 #define SLEEP_MIN_NS 10000u
 #define SLEEP_MAX_NS 320000u
 
@@ -176,9 +177,17 @@ static void relax(uint32_t look)
 #endif
 }
 
+static void sleep_for_a_part_of(uint64_t pause_ns)
+{
+    const uint64_t part_ns = pause_ns / SLEEP_PART;
+
+    pv_os_clock_sleep_ns(part_ns < SLEEP_MIN_NS   ? SLEEP_MIN_NS
+                         : part_ns > SLEEP_MAX_NS ? SLEEP_MAX_NS
+                                                  : part_ns);
+}
+
 static bool wait_for_work(struct pv_venus_ring *ring, uint32_t *ret_tail)
 {
-    uint64_t sleep_ns = SLEEP_MIN_NS;
     uint64_t start_ns;
 
     if (has_work(ring, ret_tail)) {
@@ -198,8 +207,7 @@ static bool wait_for_work(struct pv_venus_ring *ring, uint32_t *ret_tail)
         if (pause_ns < ring->ring_thread.awake_ns) {
             relax(look);
         } else if (pause_ns < ring->idle_timeout_ns) {
-            pv_os_clock_sleep_ns(sleep_ns);
-            sleep_ns = sleep_ns * 2 < SLEEP_MAX_NS ? sleep_ns * 2 : SLEEP_MAX_NS;
+            sleep_for_a_part_of(pause_ns);
         } else {
             learn_pause(ring, UINT64_MAX);
             go_idle(ring);
