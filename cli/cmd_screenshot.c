@@ -89,7 +89,7 @@ static int parse(int argc, char **argv, struct screenshot_options *ret)
     if (ret->vm != NULL && ret->control != NULL) {
         return pv_cli_usage_error("screenshot", "either --vm or --control");
     }
-    return pv_cli_check_output("FILE", ret->file) ? 0 : PV_CLI_USAGE;
+    return pv_cli_check_output("screenshot", ret->file) ? 0 : PV_CLI_USAGE;
 }
 
 static const char *why(int r)

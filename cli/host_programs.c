@@ -2,6 +2,7 @@
 /* Our own programs and the drivers that they use; see the header. */
 #include "cli/host_programs.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +61,10 @@ void pv_cli_host_driver_choose(void)
     const char *icd = variable("PV_HOST_ICD");
 
     if (icd != NULL) {
+        if (access(icd, R_OK) != 0) {
+            (void)fprintf(stderr, "pearvisor: PV_HOST_ICD names '%s', which cannot be read: %s\n",
+                          icd, strerror(errno));
+        }
         (void)setenv("VK_DRIVER_FILES", icd, 1);
         (void)setenv("VK_ICD_FILENAMES", icd, 1);
     }

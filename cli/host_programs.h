@@ -16,7 +16,8 @@
 /* Path of one of our programs: beside this one. Says so if it is not there. */
 bool pv_cli_program_find(const char *name, char ret_path[PATH_MAX]);
 
-/* Make render workers, which inherit our environment, use PV_HOST_ICD if it is set. */
+/* Make render workers, which inherit our environment, use PV_HOST_ICD if it is set; says if there
+ * is no such file. */
 void pv_cli_host_driver_choose(void);
 
 /* The ICD file of Mesa's Venus: override, PV_VENUS_ICD, or the system's; NULL if there is none. */

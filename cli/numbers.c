@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool pv_cli_number(const char *option, const char *text, uint32_t min, uint32_t max,
-                   uint32_t *ret_value)
+bool pv_cli_number(const char *option, const char *unit, const char *text, uint32_t min,
+                   uint32_t max, uint32_t *ret_value)
 {
     char *end;
     unsigned long value;
@@ -17,8 +17,10 @@ bool pv_cli_number(const char *option, const char *text, uint32_t min, uint32_t 
     value = strtoul(text, &end, 10);
     if (errno != 0 || *end != '\0' || text[0] < '0' || text[0] > '9' || value < min
         || value > max) {
-        fprintf(stderr, "pearvisor: %s wants a number from %u to %u, not '%s'\n", option, min, max,
-                text);
+        const bool has_unit = unit != NULL && strcmp(unit, "N") != 0;
+
+        fprintf(stderr, "pearvisor: %s wants %s%sa number from %u to %u, not '%s'\n", option,
+                has_unit ? unit : "", has_unit ? ", " : "", min, max, text);
         return false;
     }
     *ret_value = (uint32_t)value;

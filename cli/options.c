@@ -66,7 +66,8 @@ static bool take(struct found found, const char *text)
         *(const char **)found.member = text;
         break;
     case PV_CLI_OPTION_NUMBER:
-        good = pv_cli_number(name, text, (uint32_t)row->min, (uint32_t)row->max, found.member);
+        good = pv_cli_number(name, row->value, text, (uint32_t)row->min, (uint32_t)row->max,
+                             found.member);
         break;
     case PV_CLI_OPTION_SIZE:
         good = pv_cli_size(name, text, row->min, row->max, found.member);

@@ -48,6 +48,9 @@ struct pv_vm_session {
 
 /* Any number: the relay gives it a name of its own. */
 #define COMMAND_ID 1
+/* End of file as typed at a terminal: VEOF, Ctrl-D. */
+#define TERMINAL_END          4
+#define TERMINAL_END_AGAIN_NS UINT64_C(500000000)
 
 static void agent_flush(struct pv_vm_session *session)
 {
@@ -195,6 +198,26 @@ static void output_take(struct output *output, const struct pv_vm_agent_frame *f
 
 /* --- input ---------------------------------------------------------------------------------- */
 
+/* A terminal has no end but what is typed there. A shell that sets its terminal up meanwhile loses
+ * it, so it is typed again until the command ends or reads no more. */
+static void send_terminal_end(struct pv_vm_session *session)
+{
+    const uint8_t end_of_file = TERMINAL_END;
+    int r;
+
+    if (session->input_credit_bytes == 0) {
+        return;
+    }
+    session->input_credit_bytes--;
+    r = pv_vm_agent_queue_frame(&session->queue, PV_VM_AGENT_STDIN, COMMAND_ID, &end_of_file, 1);
+    if (r != 0) {
+        give_up(session, r);
+        return;
+    }
+    pv_os_timer_set(session->input_timer, TERMINAL_END_AGAIN_NS);
+    agent_flush(session);
+}
+
 static void input_read(struct pv_vm_session *session)
 {
     uint8_t chunk[PV_VM_AGENT_CHUNK_MAX_BYTES];
@@ -214,6 +237,12 @@ static void input_read(struct pv_vm_session *session)
     }
     if (count <= 0) {
         session->is_input_ended = true;
+        if (session->options.wants_terminal) {
+            pv_os_source_remove(session->input_source);
+            session->input_source = NULL;
+            send_terminal_end(session);
+            return;
+        }
         stop_input(session);
         count = 0;
     }
@@ -247,8 +276,13 @@ static void on_input_timer(void *user)
 {
     struct pv_vm_session *session = user;
 
+    if (session->is_input_ended) {
+        send_terminal_end(session);
+        return;
+    }
     input_read(session);
-    if (session->input_timer != NULL && session->input_credit_bytes > 0) {
+    if (!session->is_input_ended && session->input_timer != NULL
+        && session->input_credit_bytes > 0) {
         pv_os_timer_set(session->input_timer, 0);
     }
 }
@@ -261,7 +295,7 @@ static void input_take_credit(struct pv_vm_session *session, uint32_t bytes)
     session->input_credit_bytes += bytes;
     if (session->input_source != NULL) {
         pv_os_source_set_events(session->input_source, PV_OS_LOOP_READ);
-    } else if (session->input_timer != NULL) {
+    } else if (session->input_timer != NULL && !session->is_input_ended) {
         pv_os_timer_set(session->input_timer, 0);
     }
 }

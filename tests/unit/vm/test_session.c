@@ -271,6 +271,32 @@ static void test_input_stops_at_its_credit(void **state)
     assert_int_equal(hear(bench, &frame), -1);
 }
 
+/* The end of input at a terminal is typed there, and once more while nobody has taken it for that.
+ */
+static void test_a_terminal_has_no_end(void **state)
+{
+    struct bench *bench = *state;
+    struct pv_vm_agent_frame frame;
+    int count = 0;
+
+    bench->options.wants_terminal = true;
+    begin(bench);
+    close(bench->input[1]);
+    bench->input[1] = -1;
+    for (int tries = 0; tries < 1000 && count < 2; tries++) {
+        usleep(10000);
+        if (hear(bench, &frame) == PV_VM_AGENT_STDIN) {
+            assert_int_equal(frame.payload_bytes, 1);
+            assert_int_equal(frame.payload[0], 4);
+            count++;
+        }
+    }
+    assert_int_equal(count, 2);
+    say_exit(bench, PV_VM_AGENT_EXIT_CODE, 0);
+    assert_int_equal(hear(bench, &frame), -1);
+    assert_int_equal(bench->end_count, 1);
+}
+
 static void test_credit_that_is_nonsense(void **state)
 {
     struct bench *bench = *state;
@@ -442,6 +468,7 @@ int main(void)
         BENCH_TEST(test_too_many_arguments),
         BENCH_TEST(test_an_input_that_is_no_descriptor),
         BENCH_TEST(test_input_stops_at_its_credit),
+        BENCH_TEST(test_a_terminal_has_no_end),
         BENCH_TEST(test_credit_that_is_nonsense),
         BENCH_TEST(test_plain_files),
         BENCH_TEST(test_a_slow_reader),
